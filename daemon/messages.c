@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "messages.h"
+
+#include <stdio.h>
+#include <syslog.h>
+
+/* One write a line, so that the lines of several threads do not mix. */
+static void to_stderr(void *arg, enum fb_log_level level, const char *text)
+{
+	(void)arg;
+	fprintf(stderr, "fbfsd: %s%s\n", level == FB_LOG_WARNING ? "warning: " : "", text);
+}
+
+static void to_syslog(void *arg, enum fb_log_level level, const char *text)
+{
+	(void)arg;
+	syslog((int)level, "%s", text);
+}
+
+static void in_background(void *arg, enum fb_log_level level, const char *text)
+{
+	to_syslog(arg, level, text);
+	if (level <= FB_LOG_WARNING)
+		to_stderr(arg, level, text);
+}
+
+static enum messages_to lines_to;
+
+void messages_init(unsigned level, enum messages_to to)
+{
+	static void (*const functions[])(void *arg, enum fb_log_level level, const char *text) = {
+		[MESSAGES_STDERR] = to_stderr,
+		[MESSAGES_SYSLOG] = to_syslog,
+		[MESSAGES_BACKGROUND] = in_background,
+	};
+
+	lines_to = to;
+	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
+	openlog("fbfsd", LOG_PID, LOG_DAEMON);
+	fb_log_set(level ? functions[to] : NULL, NULL);
+	if (level)
+		fb_log_set_level((enum fb_log_level)level);
+}
+
+void messages_line(enum fb_log_level level, const char *text)
+{
+	if (lines_to == MESSAGES_STDERR)
+		fprintf(stderr, "%s\n", text);
+	else
+		to_syslog(NULL, level, text);
+}
+
+void messages_fail(void)
+{
+	fprintf(stderr, "fbfsd: %s\n", fb_last_error());
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Every option of fbfsd: the only place that lists them.
+ *
+ * --help, the shell completions, the parser and the check of the man page are made from these rows.
+ *
+ * Columns:
+ *   name      the long option. After -o it is written with _ for -, so --entry-timeout=1 and
+ *             -o entry_timeout=1 are one option. In the groups KERNEL and IGNORED options exist
+ *             only after -o, and a row may hold several names with | between
+ *   letter    the short option, or 0
+ *   argument  what the value is called, "[=X]" for one that may be left out, or NULL
+ *   group     a row of OPTION_GROUPS
+ *   store     what happens to the value: see struct option_row. SWITCH and TOGGLE options can be
+ *             turned off as --no-NAME and -o no_NAME
+ *   preset    what holds without the option, for people, or NULL
+ *   help      one sentence or two, without a full stop at the end
+ *
+ * Where an option is given twice, the last one holds.
+ */
+#ifndef FBFSD_OPTION_TABLE_H
+#define FBFSD_OPTION_TABLE_H
+
+#define OPTION_GROUPS(GROUP)                                                                       \
+	GROUP(GENERAL, "Options")                                                                  \
+	GROUP(MOUNT, "The mount")                                                                  \
+	GROUP(CACHE, "What the kernel may remember")                                               \
+	GROUP(FILES, "What files can do")                                                          \
+	GROUP(LIMITS, "Threads and limits")                                                        \
+	GROUP(MESSAGES, "Messages")                                                                \
+	GROUP(COMPATIBLE, "Other spellings, for the command lines of libfuse's passthrough "       \
+			  "programs")                                                              \
+	GROUP(KERNEL, "Only after -o: options that go to the kernel")                              \
+	GROUP(IGNORED, "Only after -o: options of /etc/fstab that mean nothing here")              \
+	GROUP(HIDDEN, NULL)
+
+/* clang-format off */
+#define OPTION_TABLE(OPTION)                                                                       \
+	OPTION("help", 'h', NULL, GENERAL, CALL(set_help), NULL,                                   \
+	       "Show this text")                                                                   \
+	OPTION("version", 'V', NULL, GENERAL, CALL(set_version), NULL,                             \
+	       "Show the version")                                                                 \
+	OPTION("options", 'o', "LIST", GENERAL, CALL(set_list), NULL,                              \
+	       "Options with commas between, as mount -o has them: all options below, with _ for "  \
+	       "-, and those of the kernel; write a comma in a value as ,,")                       \
+	OPTION("foreground", 'f', NULL, GENERAL, FLAG(foreground), NULL,                           \
+	       "Do not go into the background; messages go to standard error")                     \
+	OPTION("debug", 'd', NULL, GENERAL, CALL(set_debug), NULL,                                 \
+	       "As --foreground --log-level=trace")                                                \
+	OPTION("single", 's', NULL, GENERAL, FLAG(single), NULL,                                   \
+	       "Serve one request after the other, in one thread")                                 \
+                                                                                                   \
+	OPTION("readonly", 0, NULL, MOUNT, TOGGLE(read_only), NULL,                                \
+	       "Allow no change; the same as -o ro")                                               \
+	OPTION("allow-other", 0, NULL, MOUNT, TOGGLE(allow_other), NULL,                           \
+	       "Let other users in too (needs root, or user_allow_other in /etc/fuse.conf)")       \
+	OPTION("default-permissions", 0, NULL, MOUNT, SWITCH(default_permissions), "on",           \
+	       "Have the kernel check modes and owners; off: fbfsd acts as each caller and the "   \
+	       "source's file system decides")                                                     \
+	OPTION("source-name", 0, "NAME", MOUNT, TEXT(mount.source), "SOURCE",                      \
+	       "What /proc/mounts shows as the source")                                            \
+	OPTION("subtype", 0, "NAME", MOUNT, TEXT(mount.subtype), "fbfsd",                          \
+	       "What /proc/mounts shows after fuse. as the type")                                  \
+	OPTION("auto-unmount", 0, NULL, MOUNT, TOGGLE(mount.auto_unmount), NULL,                   \
+	       "Unmount even when fbfsd is killed, through fusermount3")                           \
+	OPTION("replace", 0, NULL, MOUNT, TOGGLE(mount.replace_stale), NULL,                       \
+	       "First unmount what a killed server left at MOUNTPOINT")                            \
+                                                                                                   \
+	OPTION("cache", 0, "POLICY", CACHE, CHOICE(passthrough.cache, cache_choices), "auto",      \
+	       "auto: names and attributes for 1 s, data from open to close; always: everything "  \
+	       "for a day; metadata: no data; never: nothing")                                     \
+	OPTION("entry-timeout", 0, "SECONDS", CACHE, SECONDS(passthrough.entry_timeout_ns),        \
+	       "by --cache", "How long names are remembered; 0.5 and 0 are possible")              \
+	OPTION("attr-timeout", 0, "SECONDS", CACHE, SECONDS(passthrough.attr_timeout_ns),          \
+	       "by --cache", "How long attributes are remembered")                                 \
+	OPTION("negative-timeout", 0, "SECONDS", CACHE, SECONDS(passthrough.negative_timeout_ns),  \
+	       "0", "How long it is remembered that a name does not exist")                        \
+	OPTION("writeback", 0, NULL, CACHE, TOGGLE(passthrough.writeback), NULL,                   \
+	       "Let the kernel gather writes; only where nobody else changes SOURCE")              \
+	OPTION("kernel-passthrough", 0, NULL, CACHE, SWITCH(passthrough.kernel_passthrough), "on", \
+	       "Let the kernel read and write the files of SOURCE itself where it can")            \
+	OPTION("readdirplus", 0, NULL, CACHE, SWITCH(passthrough.readdirplus),                     \
+	       "on, off with --cache=never", "Send attributes along with directory listings")      \
+	OPTION("stateless-open", 0, NULL, CACHE, TOGGLE(passthrough.stateless_open), NULL,         \
+	       "Open files without asking fbfsd; cached data then outlives close")                 \
+	OPTION("stateless-opendir", 0, NULL, CACHE, TOGGLE(passthrough.stateless_opendir), NULL,   \
+	       "Open directories without asking fbfsd")                                            \
+                                                                                                   \
+	OPTION("xattr", 0, NULL, FILES, SWITCH(passthrough.xattr), "on",                           \
+	       "Extended attributes")                                                              \
+	OPTION("posix-acl", 0, NULL, FILES, SWITCH(passthrough.posix_acl), "off",                  \
+	       "POSIX access control lists, which the kernel then honours; needs --xattr")         \
+	OPTION("posix-lock", 0, NULL, FILES, SWITCH(passthrough.posix_lock), "off",                \
+	       "Share the locks of fcntl(2) with SOURCE; off: they hold inside the mount only")    \
+	OPTION("flock", 0, NULL, FILES, SWITCH(passthrough.flock), "off",                          \
+	       "Share the locks of flock(2) with SOURCE; off: they hold inside the mount only")    \
+	OPTION("allow-mmap", 0, NULL, FILES, SWITCH(passthrough.allow_mmap), "on",                 \
+	       "Shared mappings of files whose data is not cached")                                \
+	OPTION("allow-direct-io", 0, NULL, FILES, SWITCH(passthrough.direct_io), "on",             \
+	       "Honour O_DIRECT when files are opened")                                            \
+	OPTION("preserve-noatime", 0, NULL, FILES, SWITCH(passthrough.noatime), "on",              \
+	       "Honour O_NOATIME when files are opened")                                           \
+	OPTION("killpriv-v2", 0, NULL, FILES, SWITCH(passthrough.killpriv), "on",                  \
+	       "Have fbfsd clear suid and sgid bits at writes, truncations and chown")             \
+	OPTION("inode-file-handles", 0, "MODE", FILES,                                             \
+	       CHOICE(passthrough.handles, handle_choices), "prefer",                              \
+	       "Hold files by file handle instead of an open descriptor: prefer, never, or "       \
+	       "mandatory (fail where it is not possible)")                                        \
+	OPTION("announce-submounts", 0, NULL, FILES, TOGGLE(passthrough.announce_submounts), NULL, \
+	       "Show mounts below SOURCE as mounts")                                               \
+	OPTION("security-label", 0, NULL, FILES, TOGGLE(passthrough.security_label), NULL,         \
+	       "Give new files the security label that their maker's kernel asks for")             \
+	OPTION("set-inode-flags", 0, NULL, FILES, TOGGLE(passthrough.set_inode_flags), NULL,       \
+	       "Allow chattr(1)")                                                                  \
+                                                                                                   \
+	OPTION("threads", 0, "N", LIMITS, NUMBER(session.workers, 1, 4096),                        \
+	       "one a processor, at most 16", "Threads kept ready for requests")                   \
+	OPTION("max-threads", 0, "N", LIMITS, NUMBER(session.max_workers, 1, 4096), "64",          \
+	       "Threads at most; more than --threads run only while those are blocked")            \
+	OPTION("max-write", 0, "BYTES", LIMITS, SIZE(session.max_write, 4096, 16777216), "1M",     \
+	       "Bytes in one write request at most; K and M are understood")                       \
+	OPTION("max-background", 0, "N", LIMITS, NUMBER(max_background, 1, 65535), "the kernel's", \
+	       "Read-ahead, asynchronous and write-back requests under way at most")               \
+	OPTION("request-timeout", 0, "SECONDS", LIMITS, NUMBER(request_timeout_s, 1, 65535),       \
+	       "never", "Have the kernel end the mount when one answer takes longer")              \
+	OPTION("rlimit-nofile", 0, "N", LIMITS, NUMBER(nofile, 0, 1073741824),                     \
+	       "1000000, or what is allowed",                                                      \
+	       "Descriptors that fbfsd may have open; 0: leave the limit as it is")                \
+                                                                                                   \
+	OPTION("log-level", 0, "LEVEL", MESSAGES, CHOICE(log_level, log_choices), "info",          \
+	       "off, error, warn, info, debug, or trace (debug and --trace)")                      \
+	OPTION("syslog", 0, NULL, MESSAGES, FLAG(syslog), NULL,                                    \
+	       "Send messages to syslog(3) instead of standard error, as always in the "           \
+	       "background")                                                                       \
+	OPTION("trace", 0, "[=FILE]", MESSAGES, TRACE(trace, trace_file), NULL,                    \
+	       "Print every request and its answer, to FILE or where messages go")                 \
+	OPTION("stats-file", 0, "FILE", MESSAGES, TEXT(stats_file), "where messages go",           \
+	       "On SIGUSR1 write the statistics to FILE")                                          \
+                                                                                                   \
+	OPTION("source", 0, "SOURCE", COMPATIBLE, TEXT(source), NULL,                              \
+	       "The first argument, which is then left out")                                       \
+	OPTION("fsname", 0, "NAME", COMPATIBLE, TEXT(mount.source), NULL,                          \
+	       "As --source-name")                                                                 \
+	OPTION("timeout", 0, "SECONDS", COMPATIBLE, CALL(set_timeout), NULL,                       \
+	       "As --entry-timeout and --attr-timeout")                                            \
+	OPTION("nocache", 0, NULL, COMPATIBLE, PRESET(passthrough.cache, FB_CACHE_NEVER), NULL,    \
+	       "As --cache=never")                                                                 \
+	OPTION("nopassthrough", 0, NULL, COMPATIBLE,                                               \
+	       PRESET(passthrough.kernel_passthrough, FB_OFF), NULL,                               \
+	       "As --no-kernel-passthrough")                                                       \
+	OPTION("nosplice", 0, NULL, COMPATIBLE, FLAG(no_splice), NULL,                             \
+	       "Copy data instead of moving it through pipes")                                     \
+	OPTION("direct-io", 0, NULL, COMPATIBLE, CALL(set_direct_io), NULL,                        \
+	       "As --cache=metadata --timeout=1")                                                  \
+	OPTION("selinux", 0, NULL, COMPATIBLE, TOGGLE(passthrough.security_label), NULL,           \
+	       "As --security-label")                                                              \
+	OPTION("num-threads", 0, "N", COMPATIBLE, NUMBER(session.workers, 1, 4096), NULL,          \
+	       "As --threads")                                                                     \
+	OPTION("max-idle-threads", 0, "N", COMPATIBLE, NUMBER(session.workers, 1, 4096), NULL,     \
+	       "As --threads")                                                                     \
+	OPTION("clone-fd", 0, NULL, COMPATIBLE, IGNORE, NULL,                                      \
+	       "Nothing: every thread has its own descriptor")                                     \
+	OPTION("debug-fuse", 0, NULL, COMPATIBLE, FLAG(trace), NULL,                               \
+	       "As --trace")                                                                       \
+                                                                                                   \
+	OPTION("ro", 0, NULL, KERNEL, PRESET_BOOL(read_only, true), NULL,                          \
+	       "As --readonly")                                                                    \
+	OPTION("rw", 0, NULL, KERNEL, PRESET_BOOL(read_only, false), NULL,                         \
+	       "As --no-readonly")                                                                 \
+	OPTION("suid|nosuid|dev|nodev|exec|noexec", 0, NULL, KERNEL, WORD, "nosuid,nodev",         \
+	       "What files on the mount may do")                                                   \
+	OPTION("atime|noatime|diratime|nodiratime|relatime|norelatime|strictatime|nostrictatime",  \
+	       0, NULL, KERNEL, WORD, NULL,                                 \
+	       "Access times")                                                                     \
+	OPTION("sync|async|dirsync|nodirsync", 0, NULL, KERNEL, WORD, NULL,                                  \
+	       "Synchronous writes")                                                               \
+	OPTION("symfollow|nosymfollow", 0, NULL, KERNEL, WORD, NULL,                               \
+	       "Whether symbolic links are followed")                                              \
+	OPTION("max_read", 0, "BYTES", KERNEL, WORD, NULL,                                         \
+	       "Bytes in one read request at most")                                                \
+	OPTION("context|fscontext|defcontext|rootcontext", 0, "CONTEXT", KERNEL, WORD, NULL,       \
+	       "SELinux contexts of the mount")                                                    \
+	OPTION("nonempty", 0, NULL, KERNEL, FLAG(allow_nonempty), NULL,                            \
+	       "Mount on top of a FUSE mount that is there already")                               \
+	OPTION("allow_root", 0, NULL, KERNEL, REFUSE("the kernel can not do it; use allow_other"), \
+	       NULL, "Refused: the kernel can not do it")                                          \
+	OPTION("fd|rootmode|user_id|group_id|blkdev|blksize", 0, "N", KERNEL,                      \
+	       REFUSE("fbfsd sets it itself"), NULL, "Refused: fbfsd sets them itself")            \
+                                                                                                   \
+	OPTION("defaults|auto|noauto|user|nouser|users|nousers|owner|noowner|group|nogroup|"       \
+	       "fail|nofail|_netdev|loud|silent|mand|nomand|iversion|noiversion|lazytime|"         \
+	       "nolazytime", 0, NULL, IGNORED, IGNORE, NULL, "For mount(8) and systemd; so are x-… and X-…")                       \
+	OPTION("comment", 0, "TEXT", IGNORED, IGNORE, NULL,                                        \
+	       "A comment")                                                                        \
+                                                                                                   \
+	OPTION("print-completion", 0, "SHELL", HIDDEN, CALL(set_completion), NULL,                 \
+	       "Print the completion script for bash, zsh or fish")
+/* clang-format on */
+
+#endif

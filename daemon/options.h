@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What fbfsd is asked to do.
+ */
+#ifndef FBFSD_OPTIONS_H
+#define FBFSD_OPTIONS_H
+
+#include <libfb/dev_fuse.h>
+#include <libfb/log.h>
+#include <libfb/passthrough.h>
+#include <libfb/session.h>
+
+#include "words.h"
+
+enum option_command {
+	COMMAND_SERVE = 0,
+	COMMAND_HELP,
+	COMMAND_VERSION,
+	COMMAND_COMPLETION,
+};
+
+/* One past FB_LOG_DEBUG: also print every request. */
+#define LOG_LEVEL_TRACE (FB_LOG_DEBUG + 1)
+#define LOG_LEVEL_OFF 0
+
+/* As many descriptors as are useful and allowed. */
+#define NOFILE_DEFAULT UINT32_MAX
+
+struct options {
+	enum option_command command;
+	const char *completion_shell;
+	bool as_mount_helper; /* called mount.fuse.fbfsd by mount(8) */
+	bool fake;            /* mount -f: do everything but mount */
+
+	const char *source, *mountpoint;
+	struct fb_passthrough_options passthrough;
+	struct fb_session_options session;
+	struct fb_mount_options mount;
+	struct words kernel_words; /* options after -o that go to the kernel as they are */
+
+	bool read_only, allow_other, allow_nonempty;
+	enum fb_switch default_permissions;
+	bool single, foreground, no_splice;
+	uint32_t max_background, request_timeout_s;
+	uint32_t nofile; /* NOFILE_DEFAULT, 0 for what it is, or the limit */
+
+	bool syslog, trace;
+	unsigned log_level;
+	const char *trace_file, *stats_file;
+
+	struct words storage; /* texts that the pointers above point into */
+};
+
+void options_init(struct options *options);
+void options_fini(struct options *options);
+
+/*
+ * Read the command line. Returns 0, or -EINVAL after a sentence for fb_last_error() that names what
+ * is wrong. Texts are borrowed from argv.
+ */
+int options_parse(struct options *options, int argc, char **argv) FB_MUST_CHECK;
+
+/* Read a list as it stands after -o. list is copied. */
+int options_parse_list(struct options *options, const char *list) FB_MUST_CHECK;
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From a received message to the driver's operation.
+ */
+#ifndef FB_CORE_DISPATCH_H
+#define FB_CORE_DISPATCH_H
+
+#include <stdbool.h>
+
+struct fb_channel;
+struct fb_req;
+
+/*
+ * Serve one message that a transport has put into req: decode it, call the driver, answer. The
+ * request goes back to its pool, now or when the driver completes it.
+ */
+void fb_channel_serve(struct fb_channel *channel, struct fb_req *req);
+
+/* Whether this thread is inside fb_channel_serve(), so that the client may be waiting for it. */
+bool fb_dispatch_active(void);
+
+#endif

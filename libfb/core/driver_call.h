@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Short forms for the handlers: whom a request calls, and about which node.
+ */
+#ifndef FB_CORE_DRIVER_CALL_H
+#define FB_CORE_DRIVER_CALL_H
+
+#include <fcntl.h>
+
+#include "core/channel.h"
+#include "core/req.h"
+#include "core/session.h"
+
+static inline const struct fb_driver_ops *driver(const struct fb_req *req)
+{
+	return &req->channel->session->ops;
+}
+
+static inline void *self(const struct fb_req *req)
+{
+	return req->channel->session->self;
+}
+
+static inline uint64_t node(const struct fb_req *req)
+{
+	return req->args.header.nodeid;
+}
+
+/* Flags that Linux never sends, and that would have a driver's open(2) do something else. */
+static inline int open_flags(uint32_t flags)
+{
+	const uint32_t never = O_NOCTTY | O_CLOEXEC | O_PATH | (O_TMPFILE & ~O_DIRECTORY);
+
+	return (int)(flags & ~never);
+}
+
+static inline const char *name(const struct fb_req *req)
+{
+	return req->args.name[0];
+}
+
+#endif

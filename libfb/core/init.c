@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/init.h"
+
+#include <errno.h>
+#include <libfb/log.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "core/scope.h"
+#include "core/session.h"
+#include "protocol/init_flags.h"
+
+/* What the core does itself, whoever the driver is: harmless for all and good for most. */
+#define WANTED_ALWAYS                                                                              \
+	(FB_INIT_ASYNC_READ | FB_INIT_BIG_WRITES | FB_INIT_ASYNC_DIO | FB_INIT_PARALLEL_DIROPS |   \
+	 FB_INIT_MAX_PAGES | FB_INIT_AUTO_INVAL_DATA | FB_INIT_ABORT_ERROR |                       \
+	 FB_INIT_HAS_IOCTL_DIR | FB_INIT_NO_EXPORT_SUPPORT | FB_INIT_HAS_EXPIRE_ONLY |             \
+	 FB_INIT_HAS_RESEND | FB_INIT_SETXATTR_EXT | FB_INIT_DIRECT_IO_ALLOW_MMAP |                \
+	 FB_INIT_NO_OPEN_SUPPORT | FB_INIT_NO_OPENDIR_SUPPORT)
+
+/* Pages in one request when the client does not know FB_INIT_MAX_PAGES. */
+#define PAGES_DEFAULT 32u
+#define PAGES_MAX 65535u
+
+static uint32_t page_size(void)
+{
+	return (uint32_t)sysconf(_SC_PAGESIZE);
+}
+
+/* What suits most drivers that have these operations. */
+static uint64_t wanted_by_default(const struct fb_session *session)
+{
+	uint64_t wanted = WANTED_ALWAYS;
+
+	if (session->ops.readdirplus)
+		wanted |= FB_INIT_DO_READDIRPLUS | FB_INIT_READDIRPLUS_AUTO;
+	if (session->ops.getlk && session->ops.setlk)
+		wanted |= FB_INIT_POSIX_LOCKS;
+	if (session->options.request_timeout_s > 0)
+		wanted |= FB_INIT_REQUEST_TIMEOUT;
+	return wanted;
+}
+
+static uint64_t offered_by(const struct fb_wire_init_in *in)
+{
+	uint64_t offered = in->flags;
+
+	if (offered & FB_INIT_INIT_EXT)
+		offered |= (uint64_t)in->flags2 << 32;
+	return offered;
+}
+
+static struct fb_conn conn_offer(struct fb_session *session, const struct fb_wire_init_in *in)
+{
+	const struct fb_transport *transport = session->transport;
+	uint64_t offered = offered_by(in) & transport->ops->features;
+
+	if (!session->ops.readdirplus)
+		offered &= ~(FB_INIT_DO_READDIRPLUS | FB_INIT_READDIRPLUS_AUTO);
+	return (struct fb_conn){
+		.size = sizeof(struct fb_conn),
+		.minor = in->minor < FB_KERNEL_MINOR ? in->minor : FB_KERNEL_MINOR,
+		.page_size = page_size(),
+		.offered = offered,
+		.wanted = wanted_by_default(session) & offered,
+		.max_write = session->options.max_write,
+		.max_readahead = in->max_readahead,
+		.time_gran_ns = 1,
+		.max_stack_depth = 1,
+		.default_permissions = transport->default_permissions,
+		.notifications = transport->ops->notify != NULL,
+	};
+}
+
+/* Features that sizes and operations of this session rule out. */
+static uint64_t impossible(const struct fb_session *session, const struct fb_conn *conn)
+{
+	uint64_t out = session->options.avoid;
+
+	if (session->options.request_timeout_s == 0)
+		out |= FB_INIT_REQUEST_TIMEOUT;
+	if (conn->max_stack_depth < 1 || conn->max_stack_depth > 2 ||
+	    !session->transport->ops->backing_open)
+		out |= FB_INIT_PASSTHROUGH;
+	return out;
+}
+
+static uint64_t settle(const struct fb_session *session, const struct fb_conn *conn)
+{
+	uint64_t wanted = conn->wanted | session->options.want;
+	uint64_t possible = conn->offered & ~impossible(session, conn);
+
+	return fb_init_flags_settle(possible, wanted, conn->minor, conn->default_permissions);
+}
+
+/* Whole pages, as many as client and transport can take. */
+static uint32_t pages_settle(const struct fb_session *session, const struct fb_conn *conn,
+			     uint64_t granted)
+{
+	uint64_t room = session->transport->max_room / conn->page_size;
+	uint64_t pages = (conn->max_write + conn->page_size - 1) / conn->page_size;
+	uint64_t most = granted & FB_INIT_MAX_PAGES ? PAGES_MAX : PAGES_DEFAULT;
+
+	if (pages > room)
+		pages = room;
+	if (pages > most)
+		pages = most;
+	return pages > 0 ? (uint32_t)pages : 1;
+}
+
+static void fill_out(const struct fb_session *session, const struct fb_conn *conn, uint32_t pages,
+		     struct fb_wire_init_out *out)
+{
+	const struct fb_session_options *options = &session->options;
+
+	*out = (struct fb_wire_init_out){
+		.major = FB_KERNEL_VERSION,
+		.minor = conn->minor,
+		.max_readahead = conn->max_readahead,
+		.flags = (uint32_t)conn->wanted,
+		.flags2 = (uint32_t)(conn->wanted >> 32),
+		.max_background = options->max_background,
+		.congestion_threshold = (uint16_t)(options->max_background / 4 * 3),
+		.max_write = conn->max_write,
+		.time_gran = conn->time_gran_ns,
+		.max_pages = (uint16_t)(conn->wanted & FB_INIT_MAX_PAGES ? pages : 0),
+		.max_stack_depth = conn->wanted & FB_INIT_PASSTHROUGH ? conn->max_stack_depth : 0,
+		.request_timeout =
+			conn->wanted & FB_INIT_REQUEST_TIMEOUT ? options->request_timeout_s : 0,
+	};
+}
+
+static int check_version(const struct fb_wire_init_in *in)
+{
+	if (in->major < FB_KERNEL_VERSION ||
+	    (in->major == FB_KERNEL_VERSION && in->minor < FB_KERNEL_MINOR_MIN)) {
+		fb_log(FB_LOG_ERR, "the client speaks FUSE %u.%u; 7.%u or newer is needed",
+		       in->major, in->minor, FB_KERNEL_MINOR_MIN);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+/* What the driver may lower, not raise; and what the kernel would refuse. */
+static void clamp(struct fb_session *session, const struct fb_conn *before, struct fb_conn *conn)
+{
+	conn->minor = before->minor;
+	conn->page_size = before->page_size;
+	conn->offered = before->offered;
+	conn->default_permissions = before->default_permissions;
+	if (conn->max_write > before->max_write || conn->max_write < conn->page_size)
+		conn->max_write = before->max_write;
+	if (conn->max_readahead > before->max_readahead)
+		conn->max_readahead = before->max_readahead;
+	if (conn->time_gran_ns < 1 || conn->time_gran_ns > 1000000000)
+		conn->time_gran_ns = 1;
+	/* An older client would hand the ENOSYS that says so to the application. */
+	if (session->ops.open || !(before->offered & FB_INIT_NO_OPEN_SUPPORT))
+		conn->stateless_open = false;
+	if (session->ops.opendir || !(before->offered & FB_INIT_NO_OPENDIR_SUPPORT))
+		conn->stateless_opendir = false;
+}
+
+/* Start the driver and settle the rest with it. */
+static int start(struct fb_session *session, const struct fb_wire_init_in *in,
+		 struct fb_wire_init_out *ret_out)
+{
+	struct fb_conn before = conn_offer(session, in), conn = before;
+	uint32_t pages;
+	int r = 0;
+
+	if (session->ops.init)
+		r = session->ops.init(session->self, session, &conn);
+	if (r < 0) {
+		fb_log(FB_LOG_ERR, "the driver refuses the client: %s", fb_last_error());
+		return r;
+	}
+	clamp(session, &before, &conn);
+	conn.wanted = settle(session, &conn);
+	pages = pages_settle(session, &conn, conn.wanted);
+	if (conn.max_write > pages * conn.page_size)
+		conn.max_write = pages * conn.page_size;
+	fill_out(session, &conn, pages, ret_out);
+
+	atomic_store(&session->minor, conn.minor);
+	atomic_store(&session->granted, conn.wanted);
+	atomic_store(&session->max_write, conn.max_write);
+	FB_SCOPED_LOCK(&session->phase_lock);
+	session->conn = conn;
+	session->greeted = true;
+	return 0;
+}
+
+int fb_init_greet(struct fb_session *session, const struct fb_wire_init_in *in,
+		  struct fb_wire_init_out *ret_out)
+{
+	int phase = atomic_load(&session->phase);
+	int r = check_version(in);
+
+	if (in->major > FB_KERNEL_VERSION) {
+		/* A newer peer reads our version and greets again with it. */
+		*ret_out = (struct fb_wire_init_out){ .major = FB_KERNEL_VERSION,
+						      .minor = FB_KERNEL_MINOR };
+		return 0;
+	}
+	if (phase != FB_PHASE_NEW && !session->transport->greets_again) {
+		fb_log(FB_LOG_ERR, "the client greeted twice");
+		return -EINVAL;
+	}
+	if (r == 0 && phase == FB_PHASE_READY)
+		fb_session_end(session);
+	if (r == 0)
+		r = start(session, in, ret_out);
+	fb_session_set_phase(session, r < 0 ? FB_PHASE_REFUSED : FB_PHASE_READY);
+	return r;
+}

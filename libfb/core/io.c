@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/io.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "protocol/dirent.h"
+
+/* Pieces given to one system call: few enough for the stack, many enough for large transfers. */
+#define PIECES_MAX 64
+
+static size_t iov_total(const struct iovec *iov, size_t count)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < count; i++)
+		total += iov[i].iov_len;
+	return total;
+}
+
+/* Use up size bytes from the front. */
+static void iov_advance(struct iovec **iov, size_t *count, size_t size)
+{
+	while (*count > 0 && size >= (*iov)->iov_len) {
+		size -= (*iov)->iov_len;
+		(*iov)++;
+		(*count)--;
+	}
+	if (size > 0) {
+		assert(*count > 0);
+		(*iov)->iov_base = (uint8_t *)(*iov)->iov_base + size;
+		(*iov)->iov_len -= size;
+	}
+}
+
+/* Fill part with the first pieces of iov, at most size bytes. Returns how many pieces. */
+static int iov_front(const struct iovec *iov, size_t count, size_t size,
+		     struct iovec part[static PIECES_MAX])
+{
+	int used = 0;
+
+	while (size > 0 && used < PIECES_MAX && (size_t)used < count) {
+		part[used] = iov[used];
+		if (part[used].iov_len > size)
+			part[used].iov_len = size;
+		size -= part[used].iov_len;
+		used++;
+	}
+	return used;
+}
+
+/* Copy size bytes between pieces and a flat buffer; one of to and from is NULL. */
+static void iov_copy(const struct iovec *iov, void *to, const void *from, size_t size)
+{
+	for (size_t done = 0; done < size; iov++) {
+		size_t part = iov->iov_len < size - done ? iov->iov_len : size - done;
+
+		if (to)
+			memcpy((uint8_t *)to + done, iov->iov_base, part);
+		else
+			memcpy(iov->iov_base, (const uint8_t *)from + done, part);
+		done += part;
+	}
+}
+
+void fb_source_init(struct fb_source *from, struct iovec *iov, size_t count)
+{
+	*from = (struct fb_source){ .iov = iov, .count = count, .size = iov_total(iov, count) };
+}
+
+size_t fb_source_size(const struct fb_source *from)
+{
+	return from->size;
+}
+
+const struct iovec *fb_source_iov(const struct fb_source *from, size_t *ret_count)
+{
+	*ret_count = from->count;
+	return from->iov;
+}
+
+size_t fb_source_skip(struct fb_source *from, size_t size)
+{
+	if (size > from->size)
+		size = from->size;
+	iov_advance(&from->iov, &from->count, size);
+	from->size -= size;
+	return size;
+}
+
+size_t fb_source_copy(struct fb_source *from, void *to, size_t size)
+{
+	if (size > from->size)
+		size = from->size;
+	iov_copy(from->iov, to, NULL, size);
+	return fb_source_skip(from, size);
+}
+
+ssize_t fb_source_to_fd(struct fb_source *from, int fd, size_t count, uint64_t off, int rwf_flags)
+{
+	struct iovec part[PIECES_MAX];
+	size_t done = 0;
+
+	if (count > from->size)
+		count = from->size;
+	while (done < count) {
+		int pieces = iov_front(from->iov, from->count, count - done, part);
+		ssize_t wrote = pwritev2(fd, part, pieces, (off_t)(off + done), rwf_flags);
+
+		if (wrote <= 0)
+			return done > 0 || wrote == 0 ? (ssize_t)done : -errno;
+		done += fb_source_skip(from, (size_t)wrote);
+	}
+	return (ssize_t)done;
+}
+
+void fb_sink_init(struct fb_sink *to, struct iovec *iov, size_t count)
+{
+	*to = (struct fb_sink){ .iov = iov, .count = count, .room = iov_total(iov, count) };
+}
+
+size_t fb_sink_room(const struct fb_sink *to)
+{
+	return to->room;
+}
+
+size_t fb_sink_size(const struct fb_sink *to)
+{
+	return to->size;
+}
+
+const struct iovec *fb_sink_iov(const struct fb_sink *to, size_t *ret_count)
+{
+	*ret_count = to->count;
+	return to->iov;
+}
+
+int fb_sink_filled(struct fb_sink *to, size_t size)
+{
+	if (size > to->room)
+		return -EINVAL;
+	iov_advance(&to->iov, &to->count, size);
+	to->room -= size;
+	to->size += size;
+	return 0;
+}
+
+int fb_sink_put(struct fb_sink *to, const void *data, size_t size)
+{
+	if (size > to->room)
+		return -ERANGE;
+	iov_copy(to->iov, NULL, data, size);
+	return fb_sink_filled(to, size);
+}
+
+ssize_t fb_sink_from_fd(struct fb_sink *to, int fd, size_t count, uint64_t off)
+{
+	struct iovec part[PIECES_MAX];
+	size_t done = 0;
+
+	if (count > to->room)
+		count = to->room;
+	while (done < count) {
+		int pieces = iov_front(to->iov, to->count, count - done, part);
+		ssize_t got = preadv2(fd, part, pieces, (off_t)(off + done), 0);
+
+		if (got < 0 && errno == EINTR && done > 0)
+			continue;
+		/* Not a short count: that would tell the client where the file ends. */
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			break;
+		if (fb_sink_filled(to, (size_t)got) < 0)
+			return -EIO;
+		done += (size_t)got;
+	}
+	return (ssize_t)done;
+}
+
+bool fb_dirsink_plus(const struct fb_dirsink *to)
+{
+	return to->plus;
+}
+
+bool fb_dirsink_fits(const struct fb_dirsink *to, size_t name_len)
+{
+	return fb_dirent_size(name_len, to->plus) <= to->room - to->size;
+}
+
+int fb_dirsink_add(struct fb_dirsink *to, const struct fb_dirent *entry,
+		   const struct fb_entry *plus)
+{
+	int added = fb_dirent_add(to->buffer + to->size, to->room - to->size, to->plus, entry, plus);
+
+	if (added < 0)
+		return added;
+	to->size += (size_t)added;
+	return 0;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Threads of the library.
+ */
+#ifndef FB_CORE_THREAD_H
+#define FB_CORE_THREAD_H
+
+#include <pthread.h>
+
+/*
+ * Start a thread that takes no signals but the one that wakes it (fb_wake_signal()), so that the
+ * program's own threads get all others. Returns 0 or -errno.
+ */
+int fb_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
+
+/* Install the handler of the waking signal, unless the program has one. */
+void fb_thread_install_wake(void);
+
+#endif

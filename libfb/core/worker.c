@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/worker.h"
+
+#include <errno.h>
+#include <libfb/log.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+
+#include "core/dispatch.h"
+#include "core/scope.h"
+#include "core/session.h"
+#include "core/thread.h"
+
+/* How often the keeper looks after the workers while there is work. */
+#define TICK_MS 10
+/* Ticks without any request after which it sends extra workers away and sleeps. */
+#define CALM_TICKS 100
+/* Pause of a worker that found no memory for a request. */
+#define NO_MEMORY_MS 10
+
+struct fb_worker {
+	struct fb_worker *next;
+	struct fb_workers *workers;
+	struct fb_channel *channel;
+	pthread_t thread;
+	bool running;       /* keeper only: a thread owns the channel */
+	uint64_t begun_seen; /* keeper only: channel->begun at the last tick */
+	_Atomic bool leave;
+	_Atomic bool left;
+};
+
+int fb_workers_init(struct fb_workers *workers, struct fb_session *session)
+{
+	workers->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (workers->wake_fd < 0)
+		return -errno;
+	workers->session = session;
+	pthread_mutex_init(&workers->lock, NULL);
+	pthread_cond_init(&workers->finished_changed, NULL);
+	return 0;
+}
+
+void fb_workers_fini(struct fb_workers *workers)
+{
+	while (workers->list) {
+		struct fb_worker *worker = workers->list;
+
+		workers->list = worker->next;
+		free(worker);
+	}
+	pthread_cond_destroy(&workers->finished_changed);
+	pthread_mutex_destroy(&workers->lock);
+	close(workers->wake_fd);
+}
+
+static void keeper_wake(struct fb_workers *workers)
+{
+	uint64_t one = 1;
+	int saved = errno;
+
+	/* The eventfd is full only when the keeper is about to wake anyway. */
+	if (write(workers->wake_fd, &one, sizeof(one)) < 0)
+		errno = saved;
+}
+
+/* Have the keeper look after the workers, if it could ever start another one. */
+static void watch(struct fb_workers *workers)
+{
+	const struct fb_session_options *options = &workers->session->options;
+
+	if (options->max_workers == options->workers ||
+	    atomic_load_explicit(&workers->watching, memory_order_relaxed))
+		return;
+	if (!atomic_exchange(&workers->watching, true))
+		keeper_wake(workers);
+}
+
+static bool must_leave(struct fb_worker *worker)
+{
+	return atomic_load_explicit(&worker->leave, memory_order_relaxed) ||
+	       atomic_load_explicit(&worker->workers->leave, memory_order_relaxed);
+}
+
+/* The loop that everything is about. Returns how the connection ended, or 1 when sent away. */
+static int serve(struct fb_worker *worker)
+{
+	struct fb_channel *channel = worker->channel;
+	const struct fb_transport_ops *transport = channel->transport->ops;
+	int r = -EINTR;
+
+	while (!must_leave(worker) && (r == 1 || r == -EINTR)) {
+		struct fb_req *req = fb_pool_take(&channel->pool);
+
+		if (!req) {
+			poll(NULL, 0, NO_MEMORY_MS);
+			continue;
+		}
+		r = transport->receive(channel, req);
+		if (r == 1) {
+			watch(worker->workers);
+			fb_channel_serve(channel, req);
+		} else {
+			fb_pool_give(&channel->pool, req);
+		}
+	}
+	return must_leave(worker) ? 1 : r;
+}
+
+static void *worker_main(void *arg)
+{
+	struct fb_worker *worker = arg;
+	struct fb_workers *workers = worker->workers;
+	int none = 0, r = serve(worker);
+
+	if (r < 0)
+		atomic_compare_exchange_strong(&workers->error, &none, r);
+	if (r <= 0)
+		atomic_store(&workers->ended, true);
+	atomic_store(&worker->left, true);
+	keeper_wake(workers);
+	return NULL;
+}
+
+/* A worker that has a channel but no thread, or a new one. */
+static struct fb_worker *worker_find(struct fb_workers *workers)
+{
+	struct fb_worker *worker;
+
+	for (worker = workers->list; worker; worker = worker->next)
+		if (!worker->running)
+			return worker;
+	worker = calloc(1, sizeof(*worker));
+	if (!worker)
+		return NULL;
+	worker->workers = workers;
+	if (fb_session_open_channel(workers->session, &worker->channel) < 0) {
+		free(worker);
+		return NULL;
+	}
+	worker->next = workers->list;
+	workers->list = worker;
+	return worker;
+}
+
+/* Start one more worker; called with the lock held. */
+static int worker_start(struct fb_workers *workers)
+{
+	struct fb_worker *worker = worker_find(workers);
+	int r;
+
+	if (!worker)
+		return -ENOMEM;
+	atomic_store(&worker->leave, false);
+	atomic_store(&worker->left, false);
+	worker->begun_seen = 0;
+	r = fb_thread_start(&worker->thread, worker_main, worker);
+	if (r < 0)
+		return r;
+	worker->running = true;
+	workers->live++;
+	if (workers->live > workers->peak)
+		workers->peak = workers->live;
+	return 0;
+}
+
+/* What the keeper saw in one tick. */
+struct tick {
+	unsigned idle, stuck, moved;
+};
+
+static struct tick tick_look(struct fb_workers *workers)
+{
+	struct tick tick = { 0 };
+
+	for (struct fb_worker *w = workers->list; w; w = w->next) {
+		uint64_t begun, ended;
+
+		if (!w->running)
+			continue;
+		ended = atomic_load(&w->channel->ended);
+		begun = atomic_load(&w->channel->begun);
+		if (begun != w->begun_seen)
+			tick.moved++;
+		else if (begun != ended)
+			tick.stuck++;
+		else
+			tick.idle++;
+		w->begun_seen = begun;
+	}
+	return tick;
+}
+
+/* Start as many workers again as there are to begin with: all of them are stuck. */
+static void reinforce(struct fb_workers *workers)
+{
+	const struct fb_session_options *options = &workers->session->options;
+
+	for (unsigned i = 0; i < options->workers && workers->live < options->max_workers; i++)
+		if (worker_start(workers) < 0)
+			return;
+}
+
+/* Join the workers that have left. */
+static void reap(struct fb_workers *workers)
+{
+	for (struct fb_worker *w = workers->list; w; w = w->next) {
+		if (!w->running || !atomic_load(&w->left))
+			continue;
+		pthread_join(w->thread, NULL);
+		w->running = false;
+		workers->live--;
+	}
+}
+
+static bool is_idle(const struct fb_worker *worker)
+{
+	return atomic_load(&worker->channel->begun) == atomic_load(&worker->channel->ended);
+}
+
+/*
+ * Send idle workers away until as many as wanted are left. They leave when the signal wakes them,
+ * or after one more request that came first.
+ */
+static void send_away(struct fb_workers *workers)
+{
+	unsigned extra = workers->live - workers->session->options.workers;
+
+	for (struct fb_worker *w = workers->list; w && extra > 0; w = w->next) {
+		if (!w->running || !is_idle(w))
+			continue;
+		atomic_store(&w->leave, true);
+		pthread_kill(w->thread, fb_wake_signal());
+		extra--;
+	}
+}
+
+static void keeper_sleep(struct fb_workers *workers, bool watching)
+{
+	struct pollfd fd = { .fd = workers->wake_fd, .events = POLLIN };
+	uint64_t count;
+
+	if (poll(&fd, 1, watching ? TICK_MS : -1) > 0 &&
+	    read(workers->wake_fd, &count, sizeof(count)) < 0)
+		return;
+}
+
+/*
+ * Have all workers leave and wait for that; called with the lock held. They are woken and
+ * interrupted again and again: a signal or an interrupt that comes between two steps of theirs is
+ * lost.
+ */
+static void dismiss(struct fb_workers *workers)
+{
+	atomic_store(&workers->leave, true);
+	while (workers->live > 0) {
+		fb_interrupts_all(workers->session);
+		for (struct fb_worker *w = workers->list; w; w = w->next)
+			if (w->running)
+				pthread_kill(w->thread, fb_wake_signal());
+		keeper_sleep(workers, true);
+		reap(workers);
+	}
+}
+
+/* One look at the workers while there is work. Returns whether to look again soon. */
+static bool keep_tick(struct fb_workers *workers, unsigned *calm)
+{
+	const struct fb_session_options *options = &workers->session->options;
+	struct tick tick;
+
+	FB_SCOPED_LOCK(&workers->lock);
+	reap(workers);
+	tick = tick_look(workers);
+	*calm = tick.moved ? 0 : *calm + 1;
+	if (tick.stuck && !tick.moved && !tick.idle)
+		reinforce(workers);
+	if (*calm < CALM_TICKS)
+		return true;
+	*calm = 0;
+	if (workers->live > options->workers && tick.idle > 0) {
+		send_away(workers);
+		return true;
+	}
+	/* With somebody idle, or nobody left to start, the next request can not starve. */
+	return tick.idle == 0 && workers->live < options->max_workers;
+}
+
+/*
+ * Stop watching. A worker that took a request just before did not see that; so look once more when
+ * it must have, instead of having every request pay for an order of memory.
+ */
+static void rest(struct fb_workers *workers)
+{
+	atomic_store(&workers->watching, false);
+	keeper_sleep(workers, true);
+	FB_SCOPED_LOCK(&workers->lock);
+	if (tick_look(workers).moved)
+		atomic_store(&workers->watching, true);
+}
+
+/* Look after the workers until the session is to end. */
+static void keep(struct fb_workers *workers)
+{
+	unsigned calm = 0;
+
+	while (!atomic_load(&workers->session->stopping) && !atomic_load(&workers->ended)) {
+		bool watching = atomic_load(&workers->watching);
+
+		keeper_sleep(workers, watching);
+		if (watching && !keep_tick(workers, &calm))
+			rest(workers);
+	}
+}
+
+static void *keeper_main(void *arg)
+{
+	struct fb_workers *workers = arg;
+	struct fb_session *session = workers->session;
+
+	keep(workers);
+	/* Workers go on while the transport ends: unmounting may write back dirty pages. */
+	session->transport->ops->shut(session->transport);
+	pthread_mutex_lock(&workers->lock);
+	dismiss(workers);
+	pthread_mutex_unlock(&workers->lock);
+	fb_notifier_stop(&session->notifier);
+	fb_session_end(session);
+
+	FB_SCOPED_LOCK(&workers->lock);
+	workers->result = atomic_load(&workers->error);
+	workers->finished = true;
+	pthread_cond_broadcast(&workers->finished_changed);
+	return NULL;
+}
+
+/* Undo a start that failed half-way. */
+static int start_failed(struct fb_workers *workers, int r)
+{
+	dismiss(workers);
+	atomic_store(&workers->leave, false);
+	return fb_fail(-r, "worker threads can not be started");
+}
+
+int fb_workers_start(struct fb_workers *workers)
+{
+	struct fb_session *session = workers->session;
+	int r = 0;
+
+	fb_thread_install_wake();
+	FB_SCOPED_LOCK(&workers->lock);
+	if (workers->started)
+		return fb_fail(EALREADY, "the session has been started before");
+	for (unsigned i = 0; i < session->options.workers && r == 0; i++)
+		r = worker_start(workers);
+	if (r == 0)
+		r = fb_thread_start(&workers->keeper, keeper_main, workers);
+	if (r < 0)
+		return start_failed(workers, r);
+	workers->started = true;
+	return 0;
+}
+
+void fb_workers_stop(struct fb_workers *workers)
+{
+	atomic_store(&workers->session->stopping, true);
+	keeper_wake(workers);
+}
+
+int fb_workers_join(struct fb_workers *workers)
+{
+	FB_SCOPED_LOCK(&workers->lock);
+	if (!workers->started)
+		return -ENOTCONN;
+	while (!workers->finished)
+		pthread_cond_wait(&workers->finished_changed, &workers->lock);
+	if (workers->keeper)
+		pthread_join(workers->keeper, NULL);
+	workers->keeper = 0;
+	return workers->result;
+}
+
+void fb_workers_stats(struct fb_workers *workers, struct fb_session_stats *ret_stats)
+{
+	ret_stats->workers = atomic_load(&workers->live);
+	ret_stats->workers_peak = atomic_load(&workers->peak);
+}

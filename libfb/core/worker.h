@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The threads of a session: workers, each with a channel of its own, and one keeper.
+ *
+ * A worker reads a message, serves it, reads the next. While all workers are stuck in the driver
+ * the keeper starts more, up to options.max_workers; when things are calm it sends the extra ones
+ * away. It also brings the session to its end. Workers share no lock and write no shared memory
+ * on the way of a request.
+ */
+#ifndef FB_CORE_WORKER_H
+#define FB_CORE_WORKER_H
+
+#include <libfb/session.h>
+#include <pthread.h>
+
+struct fb_channel;
+struct fb_worker;
+
+struct fb_workers {
+	struct fb_session *session;
+	pthread_mutex_t lock;
+	pthread_cond_t finished_changed;
+	struct fb_worker *list; /* under lock, as all down to result */
+	bool started, finished;
+	int result;
+	_Atomic unsigned live, peak;
+	pthread_t keeper;
+	int wake_fd;            /* eventfd: the keeper sleeps on it */
+	_Atomic bool watching;  /* the keeper looks every few milliseconds */
+	_Atomic bool leave;     /* workers are to return */
+	_Atomic bool ended;     /* a worker saw the end of the connection */
+	_Atomic int error;      /* the first receive error, or 0 */
+};
+
+int fb_workers_init(struct fb_workers *workers, struct fb_session *session);
+void fb_workers_fini(struct fb_workers *workers);
+
+/* Start the threads. Returns 0 or -errno; then none runs. */
+int fb_workers_start(struct fb_workers *workers);
+
+/* Ask the threads to end. Safe in a signal handler. */
+void fb_workers_stop(struct fb_workers *workers);
+
+/* Wait for the end of all threads. Returns how the session ended. */
+int fb_workers_join(struct fb_workers *workers);
+
+void fb_workers_stats(struct fb_workers *workers, struct fb_session_stats *ret_stats);
+
+#endif

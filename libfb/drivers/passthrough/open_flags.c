@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "open_flags.h"
+
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+/* Flags that a client's kernel keeps to itself: a raw request with one of them is an attack. */
+#define NEVER (O_CREAT | O_EXCL | O_PATH | (O_TMPFILE & ~O_DIRECTORY))
+#define KEEP (O_ACCMODE | O_TRUNC | O_SYNC | O_DSYNC)
+
+/* Where <linux/magic.h> of older systems has no name. */
+#define MAGIC_BCACHEFS 0xca451a4e
+#define MAGIC_XFS 0x58465342
+
+static bool granted(const struct fb_passthrough *fs, uint64_t feature)
+{
+	return fs->granted & feature;
+}
+
+bool fb_open_flags_writeback(const struct fb_passthrough *fs)
+{
+	return granted(fs, FB_INIT_WRITEBACK_CACHE);
+}
+
+int fb_open_flags_host(const struct fb_passthrough *fs, int flags, int *ret_host)
+{
+	int keep = KEEP, host;
+	bool changes;
+
+	if ((flags & NEVER) || (flags & O_ACCMODE) == O_ACCMODE)
+		return -EINVAL;
+	if (fs->direct_io)
+		keep |= O_DIRECT;
+	if (fs->noatime)
+		keep |= O_NOATIME;
+	host = flags & keep;
+	changes = (host & O_ACCMODE) != O_RDONLY || (host & O_TRUNC);
+	if (fs->options.read_only && changes)
+		return -EROFS;
+	if (fs->options.seal_size && (host & O_TRUNC))
+		return -EPERM;
+	/* To fill a page of which only a part was written, the kernel reads it through this file. */
+	if (fb_open_flags_writeback(fs) && (host & O_ACCMODE) == O_WRONLY)
+		host = (host & ~O_ACCMODE) | O_RDWR;
+	*ret_host = host;
+	return 0;
+}
+
+int fb_open_flags_check_dir(int flags)
+{
+	return flags & NEVER ? -EINVAL : 0;
+}
+
+static bool uncached(const struct fb_passthrough *fs)
+{
+	return fs->options.cache == FB_CACHE_NEVER || fs->options.cache == FB_CACHE_METADATA;
+}
+
+/*
+ * File systems whose close() never brings news: all write errors come from fsync(), as there. On
+ * others (NFS, CIFS, overlayfs, FUSE …) close() may report that the space ran out.
+ */
+static bool close_is_silent(int fd)
+{
+	struct statfs of;
+
+	if (fstatfs(fd, &of) < 0)
+		return false;
+	switch ((uint32_t)of.f_type) {
+	case EXT4_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+	case F2FS_SUPER_MAGIC:
+	case TMPFS_MAGIC:
+	case MAGIC_XFS:
+	case MAGIC_BCACHEFS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * A close() costs no round trip when flush would have nothing to do: no locks to drop, no error to
+ * report.
+ */
+static bool no_flush(const struct fb_passthrough *fs, int fd, int host)
+{
+	if (granted(fs, FB_INIT_POSIX_LOCKS) || fb_open_flags_writeback(fs))
+		return false;
+	return (host & O_ACCMODE) == O_RDONLY || close_is_silent(fd);
+}
+
+uint32_t fb_open_flags_file(const struct fb_passthrough *fs, int fd, int host)
+{
+	uint32_t flags = no_flush(fs, fd, host) ? FB_FOPEN_NOFLUSH : 0;
+
+	if (uncached(fs))
+		flags |= FB_FOPEN_DIRECT_IO | FB_FOPEN_PARALLEL_DIRECT_WRITES;
+	else if (fs->options.cache == FB_CACHE_ALWAYS)
+		flags |= FB_FOPEN_KEEP_CACHE;
+	return flags;
+}
+
+uint32_t fb_open_flags_dir(const struct fb_passthrough *fs)
+{
+	if (fs->options.cache == FB_CACHE_METADATA || fs->options.cache == FB_CACHE_ALWAYS)
+		return FB_FOPEN_CACHE_DIR | FB_FOPEN_KEEP_CACHE;
+	return 0;
+}
+
+/*
+ * The kernel writes to a backing file with our rights, not the caller's, and forgets to have set-id
+ * bits cleared (fs/fuse/passthrough.c): files that have any are written through the server.
+ */
+static bool has_setid(int fd)
+{
+	struct stat now;
+
+	return fstat(fd, &now) < 0 || (now.st_mode & (S_ISUID | S_ISGID));
+}
+
+bool fb_open_flags_backing(const struct fb_passthrough *fs, int fd)
+{
+	/* Sealed sizes need every write checked. */
+	return fs->kernel_passthrough && granted(fs, FB_INIT_PASSTHROUGH) && !uncached(fs) &&
+	       !fb_open_flags_writeback(fs) && !fs->options.seal_size && !has_setid(fd);
+}

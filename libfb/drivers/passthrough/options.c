@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "options.h"
+
+#include "state.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SECOND_NS UINT64_C(1000000000)
+#define DAY_NS (86400 * SECOND_NS)
+
+/* Copy what both sides know; what only a newer program knows must have been left at zero. */
+static int copy(const struct fb_passthrough_options *from, struct fb_passthrough_options *to)
+{
+	const unsigned char *bytes = (const unsigned char *)from;
+
+	if (from->size < sizeof(from->size))
+		return fb_fail(EINVAL, "fb_passthrough_options.size is not set");
+	for (size_t i = sizeof(*to); i < from->size; i++) {
+		if (bytes[i] != 0)
+			return fb_fail(EINVAL, "fb_passthrough_options holds an option that this "
+					       "version of libfb does not know");
+	}
+	memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
+	return 0;
+}
+
+static bool is_on(enum fb_switch value, bool by_default)
+{
+	return value == FB_DEFAULT ? by_default : value == FB_ON;
+}
+
+static bool is_switch(enum fb_switch value)
+{
+	return value == FB_DEFAULT || value == FB_ON || value == FB_OFF;
+}
+
+static int check(const struct fb_passthrough_options *options)
+{
+	const enum fb_switch switches[] = {
+		options->xattr,     options->posix_acl,          options->posix_lock,
+		options->flock,     options->readdirplus,        options->killpriv,
+		options->direct_io, options->kernel_passthrough, options->allow_mmap,
+		options->noatime,
+	};
+
+	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
+		if (!is_switch(switches[i]))
+			return fb_fail(EINVAL, "an on/off option of the passthrough driver is %d",
+				       (int)switches[i]);
+	}
+	if (options->cache > FB_CACHE_ALWAYS)
+		return fb_fail(EINVAL, "unknown cache policy %d", (int)options->cache);
+	if (options->handles > FB_HANDLES_MANDATORY)
+		return fb_fail(EINVAL, "unknown mode of file handles %d", (int)options->handles);
+	if (options->xattr == FB_OFF && options->posix_acl == FB_ON)
+		return fb_fail(EINVAL, "POSIX ACLs need extended attributes");
+	if (options->xattr == FB_OFF && options->security_label)
+		return fb_fail(EINVAL, "security labels need extended attributes");
+	if (options->proc_fd < 0)
+		return fb_fail(EINVAL, "proc_fd is not a descriptor");
+	return 0;
+}
+
+static uint64_t timeout(uint64_t option_ns, uint64_t policy_ns)
+{
+	if (option_ns == FB_TIMEOUT_NONE)
+		return 0;
+	return option_ns > 0 ? option_ns : policy_ns;
+}
+
+static void settle_timeouts(struct fb_passthrough *fs)
+{
+	static const uint64_t policy_ns[] = {
+		[FB_CACHE_AUTO] = SECOND_NS,
+		[FB_CACHE_NEVER] = 0,
+		[FB_CACHE_METADATA] = DAY_NS,
+		[FB_CACHE_ALWAYS] = DAY_NS,
+	};
+	const struct fb_passthrough_options *options = &fs->options;
+
+	fs->entry_timeout_ns = timeout(options->entry_timeout_ns, policy_ns[options->cache]);
+	fs->attr_timeout_ns = timeout(options->attr_timeout_ns, policy_ns[options->cache]);
+	fs->negative_timeout_ns = timeout(options->negative_timeout_ns, 0);
+}
+
+int fb_options_apply(struct fb_passthrough *fs, const struct fb_passthrough_options *options)
+{
+	struct fb_passthrough_options *own = &fs->options;
+	bool never;
+	int result = 0;
+
+	*own = (struct fb_passthrough_options){ .size = sizeof(*own) };
+	if (options)
+		result = copy(options, own);
+	if (result == 0)
+		result = check(own);
+	if (result < 0)
+		return result;
+	never = own->cache == FB_CACHE_NEVER;
+	if (own->writeback && never)
+		fb_log(FB_LOG_WARNING, "passthrough: writeback has no effect without a cache");
+	fs->writeback = own->writeback && !never;
+	fs->xattr = is_on(own->xattr, true);
+	fs->posix_acl = is_on(own->posix_acl, false);
+	fs->posix_lock = is_on(own->posix_lock, false);
+	fs->flock = is_on(own->flock, false);
+	fs->readdirplus = is_on(own->readdirplus, !never);
+	fs->killpriv = is_on(own->killpriv, true);
+	/* The client's kernel does not have both. */
+	fs->kernel_passthrough = is_on(own->kernel_passthrough, true) && !fs->writeback;
+	fs->direct_io = is_on(own->direct_io, true);
+	fs->allow_mmap = is_on(own->allow_mmap, true);
+	fs->noatime = is_on(own->noatime, true);
+	settle_timeouts(fs);
+	return 0;
+}

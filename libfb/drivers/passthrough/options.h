@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the options mean.
+ */
+#ifndef LIBFB_PASSTHROUGH_OPTIONS_H
+#define LIBFB_PASSTHROUGH_OPTIONS_H
+
+#include <libfb/passthrough.h>
+
+/*
+ * Copy the options (NULL: defaults) into fs and settle its switches and timeouts. Returns 0, or
+ * -EINVAL with a sentence in fb_last_error().
+ */
+int fb_options_apply(struct fb_passthrough *fs,
+		     const struct fb_passthrough_options *options) FB_MUST_CHECK;
+
+#endif

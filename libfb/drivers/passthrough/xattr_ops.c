@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "xattr_ops.h"
+
+#include "credentials.h"
+#include "inode.h"
+#include "resolve.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#define ACL_PREFIX "system.posix_acl_"
+#define ACL_ACCESS "system.posix_acl_access"
+
+/*
+ * A node under work. The host's calls get the path of its descriptor below /proc: that works for
+ * every type, and for files that may not be opened; f…xattr() refuses O_PATH descriptors.
+ */
+struct target {
+	struct fb_inode_pin at;
+	struct fb_cred_guard guard;
+	char path[FB_PROC_PATH_MAX];
+};
+
+static void target_end(struct target *target)
+{
+	fb_credentials_restore(&target->guard);
+	fb_inode_pin_end(&target->at);
+}
+
+#define SCOPED_TARGET FB_CLEANUP(target_end) struct target
+
+static int target_begin(struct target *target, struct fb_passthrough *fs, const struct fb_req *req,
+			uint64_t node)
+{
+	int result;
+
+	target->at = fb_inode_pin(fs, node);
+	if (!target->at.inode)
+		return -ESTALE;
+	result = fb_inode_fd(fs, target->at.inode);
+	if (result >= 0)
+		result = fb_resolve_proc_path(fs, result, target->path);
+	if (result < 0)
+		return result;
+	return fb_credentials_assume(fs, fb_req_caller(req), FB_CREDENTIALS_ACCESS, &target->guard);
+}
+
+/* Without ACLs the client's kernel would not obey them: there are none then. */
+static bool hidden(const struct fb_passthrough *fs, const char *name)
+{
+	return !fs->posix_acl && strncmp(name, ACL_PREFIX, strlen(ACL_PREFIX)) == 0;
+}
+
+static int check_change(const struct fb_passthrough *fs, const char *name)
+{
+	if (fs->options.read_only)
+		return -EROFS;
+	return hidden(fs, name) ? -EOPNOTSUPP : 0;
+}
+
+/*
+ * The client found that the caller may not keep S_ISGID over its change of the ACL. The host clears
+ * it only for those outside of the file's group, and we may be inside.
+ */
+static int kill_sgid(struct fb_passthrough *fs, struct target *target)
+{
+	struct statx now;
+	int result = fb_inode_stat(fs, target->at.inode, &now);
+
+	if (result < 0)
+		return result;
+	if (!(now.stx_mode & S_ISGID))
+		return 0;
+	return chmod(target->path, now.stx_mode & 07777 & ~(mode_t)S_ISGID) < 0 ? -errno : 0;
+}
+
+static int op_setxattr(void *self, struct fb_req *req, uint64_t node, const char *name,
+		       const void *value, size_t size, uint32_t flags)
+{
+	struct fb_passthrough *fs = self;
+	SCOPED_TARGET target = { 0 };
+	bool kill = (flags & FB_XATTR_ACL_KILL_SGID) && strcmp(name, ACL_ACCESS) == 0;
+	int result = check_change(fs, name);
+
+	if (result < 0)
+		return result;
+	if (flags & ~(FB_XATTR_CREATE | FB_XATTR_REPLACE | FB_XATTR_ACL_KILL_SGID))
+		return -EINVAL;
+	result = target_begin(&target, fs, req, node);
+	if (result < 0)
+		return result;
+	if (kill)
+		fb_credentials_drop_fsetid(fs, &target.guard);
+	flags &= FB_XATTR_CREATE | FB_XATTR_REPLACE;
+	if (setxattr(target.path, name, value, size, (int)flags) < 0)
+		return -errno;
+	return kill ? kill_sgid(fs, &target) : 0;
+}
+
+static int op_removexattr(void *self, struct fb_req *req, uint64_t node, const char *name)
+{
+	struct fb_passthrough *fs = self;
+	SCOPED_TARGET target = { 0 };
+	int result = check_change(fs, name);
+
+	if (result == 0)
+		result = target_begin(&target, fs, req, node);
+	if (result < 0)
+		return result;
+	return removexattr(target.path, name) < 0 ? -errno : 0;
+}
+
+static int op_getxattr(void *self, struct fb_req *req, uint64_t node, const char *name,
+		       struct fb_sink *to, size_t size)
+{
+	struct fb_passthrough *fs = self;
+	SCOPED_TARGET target = { 0 };
+	FB_SCOPE_FREE char *value = NULL;
+	ssize_t got;
+	int result;
+
+	if (hidden(fs, name))
+		return -EOPNOTSUPP;
+	result = target_begin(&target, fs, req, node);
+	if (result < 0)
+		return result;
+	if (size > FB_XATTR_MAX)
+		size = FB_XATTR_MAX;
+	if (size > 0) {
+		value = malloc(size);
+		if (!value)
+			return -ENOMEM;
+	}
+	got = getxattr(target.path, name, value, size);
+	if (got < 0)
+		return -errno;
+	result = size > 0 ? fb_sink_put(to, value, (size_t)got) : 0;
+	return result < 0 ? result : (int)got;
+}
+
+/* Take the hidden names out of a list. Returns its new length. */
+static size_t filter(const struct fb_passthrough *fs, char *list, size_t size)
+{
+	size_t kept = 0;
+
+	for (size_t at = 0; at < size;) {
+		size_t len = strlen(list + at) + 1;
+
+		if (!hidden(fs, list + at)) {
+			memmove(list + kept, list + at, len);
+			kept += len;
+		}
+		at += len;
+	}
+	return kept;
+}
+
+/* Hidden names may be all that does not fit: read everything, filter, then measure. */
+static int put_list(const struct fb_passthrough *fs, const char *path, char *list,
+		    struct fb_sink *to, size_t size)
+{
+	ssize_t got = listxattr(path, list, FB_XATTR_MAX);
+	size_t kept;
+	int result;
+
+	if (got < 0)
+		return -errno;
+	kept = filter(fs, list, (size_t)got);
+	if (size == 0)
+		return (int)kept;
+	result = kept <= size ? fb_sink_put(to, list, kept) : -ERANGE;
+	return result < 0 ? result : (int)kept;
+}
+
+static int op_listxattr(void *self, struct fb_req *req, uint64_t node, struct fb_sink *to,
+			size_t size)
+{
+	struct fb_passthrough *fs = self;
+	SCOPED_TARGET target = { 0 };
+	int result = target_begin(&target, fs, req, node);
+	char *list;
+
+	if (result < 0)
+		return result;
+	list = malloc(FB_XATTR_MAX);
+	if (!list)
+		return -ENOMEM;
+	result = put_list(fs, target.path, list, to, size);
+	free(list);
+	return result;
+}
+
+void fb_xattr_ops_fill(const struct fb_passthrough *fs, struct fb_driver_ops *ops)
+{
+	if (!fs->xattr)
+		return;
+	ops->setxattr = op_setxattr;
+	ops->getxattr = op_getxattr;
+	ops->listxattr = op_listxattr;
+	ops->removexattr = op_removexattr;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * libfb: file-system servers that speak FUSE.
+ *
+ * The tour:
+ *   types.h        limits, flags and small structs
+ *   driver.h       what a file system implements
+ *   io.h           where bulk data comes from and goes to
+ *   session.h      one driver served to one client
+ *   dev_fuse.h     … to the local kernel, as a mount
+ *   loopback.h     … to a test in the same process
+ *   passthrough.h  a driver that shows a host directory
+ *   log.h          messages and the last error
+ */
+#ifndef LIBFB_FB_H
+#define LIBFB_FB_H
+
+#include <libfb/dev_fuse.h>
+#include <libfb/driver.h>
+#include <libfb/io.h>
+#include <libfb/log.h>
+#include <libfb/loopback.h>
+#include <libfb/passthrough.h>
+#include <libfb/session.h>
+#include <libfb/types.h>
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Bulk data: where the bytes of a write come from and where the bytes of a read go to.
+ *
+ * A source or sink hides whether its bytes lie in a buffer, in a ring's payload or in the memory of
+ * a virtual machine. It belongs to its request and is valid until the request is completed. Bytes
+ * in guest memory can change while you look at them: copy first, then check the copy.
+ */
+#ifndef LIBFB_IO_H
+#define LIBFB_IO_H
+
+#include <libfb/types.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct fb_source; /* bytes to take: write */
+struct fb_sink;   /* room to fill: read, readlink, getxattr, listxattr, ioctl */
+
+/* Say how many bytes have not been taken yet. */
+size_t fb_source_size(const struct fb_source *from);
+
+/*
+ * Show the bytes not taken yet where they lie. Borrowed; *ret_count is the number of pieces. The
+ * pieces may be more than IOV_MAX.
+ */
+const struct iovec *fb_source_iov(const struct fb_source *from, size_t *ret_count);
+
+/* Copy up to size bytes out and take them. Returns how many. */
+size_t fb_source_copy(struct fb_source *from, void *to, size_t size);
+
+/* Take size bytes without looking at them. Returns how many there were. */
+size_t fb_source_skip(struct fb_source *from, size_t size);
+
+/*
+ * Write up to count bytes to a file at offset off, by the transport's best path, and take what was
+ * written. rwf_flags are the RWF_* of pwritev2(2) (RWF_APPEND ignores off). Goes on after short
+ * writes. Returns the bytes written, or -errno when not one byte could be.
+ */
+ssize_t fb_source_to_fd(struct fb_source *from, int fd, size_t count, uint64_t off,
+			int rwf_flags) FB_MUST_CHECK;
+
+/* Say how many more bytes fit. */
+size_t fb_sink_room(const struct fb_sink *to);
+
+/* Say how many bytes have been filled in. */
+size_t fb_sink_size(const struct fb_sink *to);
+
+/*
+ * Append size bytes of data (copied). Returns 0, or -ERANGE when they do not fit; then nothing was
+ * appended.
+ */
+int fb_sink_put(struct fb_sink *to, const void *data, size_t size) FB_MUST_CHECK;
+
+/*
+ * Show the room not filled yet where it lies, for a driver that fills it in place; then
+ * fb_sink_filled() says how much. Borrowed; *ret_count is the number of pieces, which may be more
+ * than IOV_MAX.
+ */
+const struct iovec *fb_sink_iov(const struct fb_sink *to, size_t *ret_count);
+
+/* Count size bytes of the room as filled. Returns 0, or -EINVAL when there is less room. */
+int fb_sink_filled(struct fb_sink *to, size_t size) FB_MUST_CHECK;
+
+/*
+ * Append up to count bytes read from a file at offset off, by the transport's best path. Goes on
+ * after short reads, so less than count means end of file. Returns the bytes read, or -errno: also
+ * after some bytes, as clients take a short answer for the end of the file.
+ */
+ssize_t fb_sink_from_fd(struct fb_sink *to, int fd, size_t count, uint64_t off) FB_MUST_CHECK;
+
+/*
+ * A directory listing being filled: the room of readdir and readdirplus.
+ */
+struct fb_dirsink;
+
+/*
+ * Say whether an entry with a name of name_len bytes still fits. readdirplus asks this before it
+ * looks a name up, so that it takes no reference for an entry that is not sent.
+ */
+bool fb_dirsink_fits(const struct fb_dirsink *to, size_t name_len);
+
+/*
+ * Append one entry. With readdirplus, attributes come from plus; NULL, or a plus with node 0, means
+ * "the name exists, attributes not at hand". plus is copied and ignored by readdir. A plus with a
+ * node counts one lookup of that node, as lookup does; "." and ".." never count: pass NULL there.
+ * Returns 0; -ENOBUFS when it does not fit (stop here, the client asks again with the cookie of
+ * the last entry); -EINVAL for a name that no directory can hold or ino 0.
+ */
+int fb_dirsink_add(struct fb_dirsink *to, const struct fb_dirent *entry,
+		   const struct fb_entry *plus) FB_MUST_CHECK;
+
+/* Say whether the client wants attributes with the names: true in readdirplus. */
+bool fb_dirsink_plus(const struct fb_dirsink *to);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The passthrough driver: shows a directory (or one regular file) of the host.
+ */
+#ifndef LIBFB_PASSTHROUGH_H
+#define LIBFB_PASSTHROUGH_H
+
+#include <libfb/driver.h>
+#include <libfb/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How much the client may remember. */
+enum fb_cache {
+	FB_CACHE_AUTO = 0, /* names and attributes for 1 s, data from open to close */
+	FB_CACHE_NEVER,    /* nothing: for trees that the host changes too */
+	FB_CACHE_METADATA, /* names and attributes for a day, no data */
+	FB_CACHE_ALWAYS,   /* everything for a day: for trees that nobody else changes */
+};
+
+/* How nodes that the client knows are held. */
+enum fb_inode_handles {
+	FB_HANDLES_PREFER = 0, /* by file handle where the file system has them */
+	FB_HANDLES_NEVER,      /* by one open descriptor each */
+	FB_HANDLES_MANDATORY,  /* by file handle, or refuse to start */
+};
+
+enum fb_switch {
+	FB_DEFAULT = 0,
+	FB_ON,
+	FB_OFF,
+};
+
+/* Zero means the default everywhere. Set size to sizeof(struct fb_passthrough_options). */
+struct fb_passthrough_options {
+	size_t size;
+	enum fb_cache cache;
+	enum fb_inode_handles handles;
+	/* Nanoseconds; override the cache policy where > 0; FB_TIMEOUT_NONE for 0. */
+	uint64_t entry_timeout_ns, attr_timeout_ns, negative_timeout_ns;
+	bool read_only;        /* EROFS for everything that changes */
+	bool writeback;        /* let the client's kernel gather writes */
+	enum fb_switch xattr;  /* default on */
+	enum fb_switch posix_acl;      /* default off */
+	enum fb_switch posix_lock, flock; /* locks shared with the host; default off: local */
+	enum fb_switch readdirplus;    /* default on, off with FB_CACHE_NEVER */
+	enum fb_switch killpriv;       /* default on: clear suid without asking for xattrs */
+	enum fb_switch kernel_passthrough; /* default on: data past the server where possible */
+	enum fb_switch direct_io;      /* honour the client's O_DIRECT; default on */
+	enum fb_switch allow_mmap;     /* shared mappings of uncached files; default on */
+	enum fb_switch noatime;        /* honour O_NOATIME; default on */
+	bool set_inode_flags;  /* allow FS_IOC_SETFLAGS and FSSETXATTR */
+	bool announce_submounts;
+	bool caller_credentials; /* every operation as its caller; for mounts without default_permissions */
+	bool security_label;
+	bool stateless_open, stateless_opendir; /* no round trip for open, opendir */
+	bool seal_size;        /* refuse everything that would change a file's size */
+	/* Descriptors that nodes and open files may use; default: RLIMIT_NOFILE less a reserve. */
+	uint32_t max_descriptors;
+	/*
+	 * A descriptor of a mounted proc file system (O_PATH will do), for programs that do not see
+	 * /proc any more, such as in a sandbox. Duplicated. Default (0): /proc is opened.
+	 */
+	int proc_fd;
+};
+
+#define FB_TIMEOUT_NONE UINT64_MAX
+
+struct fb_passthrough;
+
+/*
+ * Make the driver for the host directory (or regular file) source; a symbolic link there is
+ * followed once. source is copied, options may be NULL. Returns 0 and the driver, or -errno with a
+ * sentence in fb_last_error().
+ */
+int fb_passthrough_new(const char *source, const struct fb_passthrough_options *options,
+		       struct fb_passthrough **ret_passthrough) FB_MUST_CHECK;
+
+/* Free the driver after its session is gone; NULL is ignored. */
+void fb_passthrough_free(struct fb_passthrough *passthrough);
+
+/* Its operations, for fb_session_new() with the driver as self. Borrowed from the driver. */
+const struct fb_driver_ops *fb_passthrough_ops(const struct fb_passthrough *passthrough);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sessions: one driver served to one client.
+ *
+ * Make a session, attach a transport to it (fb_mount() in dev_fuse.h, fb_loopback_new() in
+ * loopback.h), run it.
+ */
+#ifndef LIBFB_SESSION_H
+#define LIBFB_SESSION_H
+
+#include <libfb/driver.h>
+#include <libfb/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Zero means the default everywhere. Set size to sizeof(struct fb_session_options). */
+struct fb_session_options {
+	size_t size;
+	/* Threads kept ready for requests. Default: one a processor, 1 to 16. */
+	uint32_t workers;
+	/*
+	 * Threads at most: more are started while all others are stuck in the driver, so that
+	 * blocking operations do not starve the rest. Default: the larger of workers and 64, but
+	 * workers = 1 stays 1, so that a driver need not be thread-safe.
+	 */
+	uint32_t max_workers;
+	/* Bytes in one write at most. Default 1 MiB; the client's kernel may force less. */
+	uint32_t max_write;
+	/* Requests that the driver may hold back with FB_PENDING. Default 4096. */
+	uint32_t max_pending;
+	/* Background requests that the client may have under way. Default: the client's. */
+	uint16_t max_background;
+	/* Seconds after which the kernel ends the whole session for one late answer. Default: never. */
+	uint16_t request_timeout_s;
+	/* Refuse everything that would change the file system with EROFS. */
+	bool read_only;
+	/* Features to grant or to withhold whatever the driver says (FB_INIT_*). */
+	uint64_t want, avoid;
+};
+
+/*
+ * Make a session. ops is copied, self is borrowed until the session is gone, options may be NULL.
+ * Returns 0 and a session with one reference, or -EINVAL (ops without size, contradicting
+ * options) or -ENOMEM.
+ */
+int fb_session_new(const struct fb_driver_ops *ops, void *self,
+		   const struct fb_session_options *options,
+		   struct fb_session **ret_session) FB_MUST_CHECK;
+
+/* Take one more reference. Returns session. */
+struct fb_session *fb_session_ref(struct fb_session *session);
+
+/*
+ * Drop a reference; NULL is ignored. The last one stops the session, detaches its transport and
+ * frees it.
+ */
+void fb_session_unref(struct fb_session *session);
+
+/*
+ * Serve until the client is gone or fb_session_stop() is called; then let the requests under way
+ * end, unmount and return. Returns 0 for a clean end, -ENOTCONN without a transport, or what went
+ * wrong.
+ */
+int fb_session_run(struct fb_session *session) FB_MUST_CHECK;
+
+/* Begin to serve in threads of the library and return. fb_session_wait() waits for the end. */
+int fb_session_start(struct fb_session *session) FB_MUST_CHECK;
+
+/* Wait for the end of a session that was started. Returns as fb_session_run(). */
+int fb_session_wait(struct fb_session *session) FB_MUST_CHECK;
+
+/* Ask the session to end. Returns at once; safe from any thread and in a signal handler. */
+void fb_session_stop(struct fb_session *session);
+
+/*
+ * Wait until the client has been greeted (FUSE_INIT answered) for at most timeout_ms, -1 for ever.
+ * Returns 0, -ETIMEDOUT, or -ECONNREFUSED when the greeting failed or the session ended first.
+ */
+int fb_session_wait_ready(struct fb_session *session, int timeout_ms) FB_MUST_CHECK;
+
+/*
+ * Stop the session on SIGINT, SIGTERM and SIGHUP (those with their default action only) and ignore
+ * SIGPIPE, for programs that serve one file system. session NULL restores the actions before.
+ * Returns 0 or -EBUSY when another session has them.
+ */
+int fb_session_stop_on_signals(struct fb_session *session) FB_MUST_CHECK;
+
+/*
+ * The signal that libfb uses to wake a thread out of a system call (a real-time signal whose
+ * handler does nothing; it is installed when the first session starts). Drivers may use it with
+ * pthread_kill() from fb_req_on_interrupt(), as workers never block it.
+ */
+int fb_wake_signal(void);
+
+/* What was agreed with the client: zeros before it was greeted. Copied out. */
+void fb_session_conn(struct fb_session *session, struct fb_conn *ret_conn);
+
+/* The driver of a session, as given to fb_session_new(). */
+void *fb_session_self(struct fb_session *session);
+
+/*
+ * Notifications to the client's kernel. Each is put into a queue and delivered by a thread of the
+ * session, so that they are safe inside operations too. Returns 0 when queued, -EOPNOTSUPP where
+ * the transport or the protocol version can not, -ENOBUFS when 4096 are waiting, -EINVAL, or
+ * -ENOTCONN before the greeting and after the end.
+ */
+
+/* Wake those who poll the handle kh (see fb_driver_ops.poll). Source: fs/fuse/file.c. */
+int fb_notify_poll(struct fb_session *session, uint64_t kh) FB_MUST_CHECK;
+
+/*
+ * Forget what the client has cached of a node: attributes, and the data from off on for len bytes
+ * (0: to the end). off < 0: only attributes and ACLs.
+ */
+int fb_notify_inval_node(struct fb_session *session, uint64_t node, int64_t off,
+			 int64_t len) FB_MUST_CHECK;
+
+/* Forget a name; with expire_only just look again at its next use. name is copied. */
+int fb_notify_inval_entry(struct fb_session *session, uint64_t parent, const char *name,
+			  bool expire_only) FB_MUST_CHECK;
+
+/* A name was removed outside of the client: as inval_entry, and watchers see a deletion. */
+int fb_notify_delete(struct fb_session *session, uint64_t parent, uint64_t child,
+		     const char *name) FB_MUST_CHECK;
+
+/* Put data into the client's page cache. data is copied; at most max_write bytes. */
+int fb_notify_store(struct fb_session *session, uint64_t node, uint64_t off, const void *data,
+		    size_t size) FB_MUST_CHECK;
+
+/*
+ * Ask for what the client's page cache holds of a node. done(arg, node, off, from, result) is
+ * called once from any thread: result is the number of bytes in from, or -errno. arg is borrowed
+ * until then.
+ */
+int fb_notify_retrieve(struct fb_session *session, uint64_t node, uint64_t off, uint32_t size,
+		       void (*done)(void *arg, uint64_t node, uint64_t off,
+				    struct fb_source *from, int result),
+		       void *arg) FB_MUST_CHECK;
+
+/* Have all unanswered requests sent again (7.40). */
+int fb_notify_resend(struct fb_session *session) FB_MUST_CHECK;
+
+/* Make every cached name and directory stale (7.44). */
+int fb_notify_inc_epoch(struct fb_session *session) FB_MUST_CHECK;
+
+/* Have unused inodes dropped and forgotten (7.45). nodes are copied. */
+int fb_notify_prune(struct fb_session *session, const uint64_t *nodes, size_t count) FB_MUST_CHECK;
+
+/*
+ * Wait until all queued notifications have been delivered. Returns 0, or -EDEADLK inside an
+ * operation: the kernel may wait for its answer first.
+ */
+int fb_notify_flush(struct fb_session *session) FB_MUST_CHECK;
+
+/* Upper bounds of the latency histogram's buckets are 2^n microseconds, n = 0 to 23; then more. */
+#define FB_STATS_BUCKETS 25
+
+/* One opcode's figures since the session was made. */
+struct fb_stats {
+	const char *name; /* of the opcode, such as "LOOKUP" */
+	uint64_t requests, errors;
+	uint64_t bytes_in, bytes_out;
+	uint64_t latency_ns; /* sum over all requests */
+	uint64_t buckets[FB_STATS_BUCKETS];
+};
+
+/* Figures of the session as a whole. */
+struct fb_session_stats {
+	size_t size;
+	uint64_t malformed;     /* requests that broke the protocol */
+	uint64_t undelivered;   /* answers whose caller had gone */
+	uint64_t interrupts;    /* INTERRUPT requests */
+	uint64_t notifications; /* delivered */
+	uint64_t notification_errors;
+	uint32_t workers, workers_peak; /* threads */
+	uint32_t pending;               /* requests held back by the driver just now */
+};
+
+/*
+ * Read the figures of the opcode with this index, 0 upwards. Returns true, or false when there is
+ * no such index.
+ */
+bool fb_session_stats_op(struct fb_session *session, size_t index, struct fb_stats *ret_stats);
+
+/* Read the figures of the session. Set ret_stats->size first. */
+void fb_session_stats_all(struct fb_session *session, struct fb_session_stats *ret_stats);
+
+/* What a traced request looks like; text is one line, borrowed for the call. */
+typedef void fb_trace_fn(void *arg, const char *text);
+
+/*
+ * Have each request and its answer described to trace, from any thread (NULL: stop). For people:
+ * the form of the lines may change. arg is borrowed.
+ */
+void fb_session_trace(struct fb_session *session, fb_trace_fn *trace, void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

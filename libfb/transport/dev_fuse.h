@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The transport over /dev/fuse: one descriptor for each channel, all of one connection.
+ *
+ * A request's buffer:
+ *
+ *     | …… 80 bytes | data of a WRITE, or room for the answer … | slack |
+ *     ^ page        ^ page                                              ^ page
+ *
+ * The message begins 80 bytes before a page boundary: that much come before the data of a WRITE,
+ * which so is page-aligned, and a READ is no longer, so its answer's data is too. Other answers
+ * begin at the first page boundary behind their message. Slack makes good for that page and for
+ * the up to 16 KiB that an IOCTL carries in before it gets any out.
+ *
+ * The public function is in <libfb/dev_fuse.h>.
+ */
+#ifndef FB_TRANSPORT_DEV_FUSE_H
+#define FB_TRANSPORT_DEV_FUSE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Sizes of a request's buffer, in bytes. */
+struct fb_dev_fuse_sizes {
+	size_t page;
+	size_t lead;    /* from the buffer's start to the message */
+	size_t message; /* longest message */
+	size_t room;    /* longest data of an answer */
+	size_t buffer;  /* all of it */
+};
+
+/*
+ * Settle sizes for writes of up to max_write bytes, where the kernel allows pages_limit pages in
+ * one request.
+ */
+struct fb_dev_fuse_sizes fb_dev_fuse_sizes(size_t page, uint32_t max_write, uint32_t pages_limit);
+
+#endif

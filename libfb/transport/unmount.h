@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ending a mount of ours without losing what its users wrote, and without ever hanging.
+ *
+ * Unmounting makes the kernel write dirty pages back, which are requests to this very process. A
+ * thread that waits for them in the kernel can not be killed, and while it shares the descriptors
+ * of /dev/fuse, they stay open and the wait never ends, not even with SIGKILL. So every step runs
+ * in a thread of its own that has given up all descriptors, and is left behind when it makes no
+ * progress.
+ */
+#ifndef FB_TRANSPORT_UNMOUNT_H
+#define FB_TRANSPORT_UNMOUNT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fb_mount;
+
+/*
+ * Unmount. served: requests are being answered, so that dirty pages can be written back first;
+ * progress(arg) is then any number that changes while this goes on. Does nothing when the mount is
+ * not ours, or gone; one that lies below another mount is left alone. A mount that is busy ends
+ * for its users where root or the kernel can do that; else they keep it until the descriptors of
+ * /dev/fuse are closed. Failures are logged.
+ */
+void fb_mount_end(const struct fb_mount *mount, bool served, uint64_t (*progress)(void *arg),
+		  void *arg);
+
+#endif
