@@ -19,17 +19,17 @@ struct report {
 	char text[PIPE_BUF - sizeof(int)];
 };
 
-static void send_report(struct background *background, const struct report *report)
+/* Returns whether the parent is there to read it. */
+static bool send_report(struct background *background, const struct report *report)
 {
 	ssize_t sent;
 
-	if (background->report_fd < 0)
-		return;
 	do {
 		sent = write(background->report_fd, report, sizeof(*report));
 	} while (sent < 0 && errno == EINTR);
 	close(background->report_fd);
 	background->report_fd = -1;
+	return sent == (ssize_t)sizeof(*report);
 }
 
 static bool receive_report(int fd, struct report *ret_report)
@@ -95,7 +95,7 @@ int background_enter(struct background *background)
 	close(ends[0]);
 	background->report_fd = ends[1];
 	setsid();
-	signal(SIGPIPE, SIG_IGN); /* the parent may have been killed: then nobody reads */
+	signal(SIGPIPE, SIG_IGN); /* the parent may have been interrupted: then nobody reads */
 	return 0;
 }
 
@@ -122,8 +122,7 @@ int background_detach(struct background *background)
 	result = silence();
 	if (result < 0)
 		return fb_fail(-result, "/dev/null: %s", strerror(-result));
-	send_report(background, &report);
-	return 0;
+	return send_report(background, &report) ? 0 : fb_fail(ECANCELED, "the start was given up");
 }
 
 void background_fail(struct background *background, enum exit_code code, const char *text)
@@ -133,5 +132,5 @@ void background_fail(struct background *background, enum exit_code code, const c
 	if (background->report_fd < 0)
 		return;
 	snprintf(report.text, sizeof(report.text), "%s", text);
-	send_report(background, &report);
+	(void)send_report(background, &report);
 }

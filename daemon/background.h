@@ -22,7 +22,10 @@ struct background {
  */
 int background_enter(struct background *background) FB_MUST_CHECK;
 
-/* Tell the parent that all went well, after letting go of terminal and working directory. */
+/*
+ * Tell the parent that all went well, after letting go of terminal and working directory. Returns
+ * -ECANCELED when nobody waits any more, as after Ctrl-C: then the start is to be undone.
+ */
 int background_detach(struct background *background) FB_MUST_CHECK;
 
 /* Tell the parent what went wrong: one line of text, and what to exit with. */

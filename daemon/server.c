@@ -79,23 +79,31 @@ static int make_session(struct server *server, const struct options *options,
 	return result;
 }
 
-static int start(struct server *server, const struct place *place)
+/* Before there is a mount, so that no signal can leave one behind. */
+static int catch_signals(struct server *server)
 {
 	int result = fb_session_stop_on_signals(server->session);
 
 	if (result < 0)
 		return fb_fail(-result, "can not catch signals: %s", strerror(-result));
 	server->has_signals = true;
-	result = fb_session_start(server->session);
+	return 0;
+}
+
+static int start(struct server *server, const struct place *place)
+{
+	int result = fb_session_start(server->session);
+
 	if (result < 0)
 		return result;
 	result = fb_session_wait_ready(server->session, READY_TIMEOUT_S * 1000);
 	if (result == -ETIMEDOUT)
 		return fb_fail(ETIMEDOUT, "the kernel did not greet fbfsd within %d s",
 			       READY_TIMEOUT_S);
-	if (result < 0 || place->mounted_already)
-		return result;
-	return probe_mount(place->mountpoint, READY_TIMEOUT_S);
+	if (result < 0)
+		return fb_fail(-result, "the mount on %s ended before it answered: %s",
+			       place->mountpoint, strerror(-result));
+	return place->mounted_already ? 0 : probe_mount(place->mountpoint, READY_TIMEOUT_S);
 }
 
 /* Tell everybody that the mount answers. From here on nobody reads standard error, perhaps. */
@@ -109,15 +117,13 @@ static int announce(const struct place *place, struct background *background)
 	return background_detach(background);
 }
 
-/* Tell what went wrong, to whoever waits for the start; to the log once nobody does. */
+/* Tell whoever waits for the start what went wrong. */
 static enum exit_code fail(struct background *background, enum exit_code code, int result)
 {
 	const char *text = *fb_last_error() ? fb_last_error() : strerror(-result);
 
 	if (background->report_fd >= 0)
 		background_fail(background, code, text);
-	else if (code == EXIT_SERVING)
-		fb_log(FB_LOG_ERR, "%s", text);
 	else
 		fprintf(stderr, "fbfsd: %s\n", text);
 	return code;
@@ -130,6 +136,9 @@ static enum exit_code serve(struct server *server, const struct options *options
 
 	if (result < 0)
 		return fail(background, result == -ENOMEM ? EXIT_SYSTEM : EXIT_MOUNT, result);
+	result = catch_signals(server);
+	if (result < 0)
+		return fail(background, EXIT_SYSTEM, result);
 	result = mount_session(server, options, place);
 	if (result < 0)
 		return fail(background, EXIT_MOUNT, result);
@@ -142,8 +151,11 @@ static enum exit_code serve(struct server *server, const struct options *options
 		return fail(background, EXIT_SYSTEM, result);
 	result = fb_session_wait(server->session);
 	service_stopping();
-	if (result < 0)
-		return fail(background, EXIT_SERVING, result);
+	if (result < 0) {
+		fb_log(FB_LOG_ERR, "the service on %s ended: %s", place->mountpoint,
+		       strerror(-result));
+		return EXIT_SERVING;
+	}
 	fb_log(FB_LOG_INFO, "%s is unmounted", place->mountpoint);
 	return EXIT_DONE;
 }

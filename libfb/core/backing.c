@@ -133,8 +133,8 @@ static bool must_track(struct fb_session *session, int fd)
 
 int fb_backing_open(struct fb_session *session, uint64_t node, struct fb_open *open)
 {
-	const uint32_t with_passthrough =
-		FB_FOPEN_DIRECT_IO | FB_FOPEN_NOFLUSH | FB_FOPEN_PARALLEL_DIRECT_WRITES;
+	/* DIRECT_IO would win over PASSTHROUGH, and there is no cache to go around. */
+	const uint32_t with_passthrough = FB_FOPEN_NOFLUSH | FB_FOPEN_PARALLEL_DIRECT_WRITES;
 	struct fb_backings *backings = &session->backings;
 	struct fb_backing_node *entry;
 	struct fb_backing_file *file;

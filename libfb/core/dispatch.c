@@ -249,11 +249,13 @@ static void step(_Atomic uint64_t *counter, memory_order order)
 
 void fb_channel_serve(struct fb_channel *channel, struct fb_req *req)
 {
-	struct fb_decode_rules rules = fb_session_rules(channel->session);
 	bool outer = active; /* a driver may itself be the client of a loopback */
+	struct fb_decode_rules rules;
 	int r;
 
-	step(&channel->begun, memory_order_relaxed);
+	/* In this order with reading the phase: a goodbye waits for us, or we see it. */
+	step(&channel->begun, memory_order_seq_cst);
+	rules = fb_session_rules(channel->session);
 	active = true;
 	reset(req);
 	r = fb_decode(&rules, req->message, req->head_size, req->total_size, &req->args);
@@ -287,7 +289,7 @@ int fb_req_complete(struct fb_req *req, int result)
 	}
 	if (atomic_fetch_or(&req->progress, FB_REQ_CLAIMED) & FB_REQ_CLAIMED) {
 		fb_log(FB_LOG_ERR, "the driver completed a request twice");
-		return -EALREADY;
+		return fb_fail(EALREADY, "the request had been completed before");
 	}
 	fb_reply(req, result == -ENOSYS ? -req->args.row->soft : result);
 	if (atomic_fetch_or(&req->progress, FB_REQ_ANSWERED) & FB_REQ_RETURNED) {

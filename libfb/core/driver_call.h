@@ -26,12 +26,16 @@ static inline uint64_t node(const struct fb_req *req)
 	return req->args.header.nodeid;
 }
 
-/* Flags that Linux never sends, and that would have a driver's open(2) do something else. */
+/*
+ * Flags that Linux never sends to open a node, and that would have a driver's open(2) do something
+ * else, such as make a file.
+ */
+#define FB_OPEN_NEVER ((uint32_t)(O_CREAT | O_EXCL | O_PATH | (O_TMPFILE & ~O_DIRECTORY)))
+
+/* Flags that mean nothing to a server. */
 static inline int open_flags(uint32_t flags)
 {
-	const uint32_t never = O_NOCTTY | O_CLOEXEC | O_PATH | (O_TMPFILE & ~O_DIRECTORY);
-
-	return (int)(flags & ~never);
+	return (int)(flags & ~(uint32_t)(O_NOCTTY | O_CLOEXEC));
 }
 
 static inline const char *name(const struct fb_req *req)

@@ -13,18 +13,20 @@
 int fb_handle_open(struct fb_req *req)
 {
 	const struct fb_wire_open_in *in = req->args.in;
-	int flags = open_flags(in->flags) & ~(O_CREAT | O_EXCL);
 
-	return driver(req)->open(self(req), req, node(req), flags, in->open_flags,
+	if (in->flags & FB_OPEN_NEVER)
+		return -EINVAL;
+	return driver(req)->open(self(req), req, node(req), open_flags(in->flags), in->open_flags,
 				 &req->out.open);
 }
 
 int fb_handle_opendir(struct fb_req *req)
 {
 	const struct fb_wire_open_in *in = req->args.in;
-	int flags = open_flags(in->flags) & ~(O_CREAT | O_EXCL);
 
-	return driver(req)->opendir(self(req), req, node(req), flags, &req->out.open);
+	if (in->flags & FB_OPEN_NEVER)
+		return -EINVAL;
+	return driver(req)->opendir(self(req), req, node(req), open_flags(in->flags), &req->out.open);
 }
 
 int fb_handle_read(struct fb_req *req)
@@ -32,7 +34,7 @@ int fb_handle_read(struct fb_req *req)
 	const struct fb_wire_read_in *in = req->args.in;
 	struct fb_session *session = req->channel->session;
 	struct fb_backing_file *file;
-	int fd = fb_backing_take(session, node(req), in->fh, &file);
+	int fd = driver(req)->read ? -1 : fb_backing_take(session, node(req), in->fh, &file);
 
 	req->io = (struct fb_io){ in->read_flags, in->flags, in->lock_owner };
 	if (fd >= 0) {
@@ -53,7 +55,7 @@ int fb_handle_write(struct fb_req *req)
 	bool append = (in->flags & O_APPEND) && !(in->write_flags & FB_WRITE_CACHE);
 	struct fb_session *session = req->channel->session;
 	struct fb_backing_file *file;
-	int fd = fb_backing_take(session, node(req), in->fh, &file);
+	int fd = driver(req)->write ? -1 : fb_backing_take(session, node(req), in->fh, &file);
 
 	req->io = (struct fb_io){ in->write_flags, in->flags, in->lock_owner };
 	if (fd >= 0) {

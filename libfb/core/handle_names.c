@@ -127,6 +127,8 @@ int fb_handle_create(struct fb_req *req)
 {
 	const struct fb_wire_create_in *in = req->args.in;
 
+	if (in->flags & FB_OPEN_NEVER & ~(uint32_t)(O_CREAT | O_EXCL))
+		return -EINVAL;
 	if (req->channel->session->options.read_only)
 		return create_read_only(req);
 	return driver(req)->create(self(req), req, node(req), name(req), in->mode,
@@ -137,7 +139,7 @@ int fb_handle_create(struct fb_req *req)
 int fb_handle_tmpfile(struct fb_req *req)
 {
 	const struct fb_wire_create_in *in = req->args.in;
-	int flags = open_flags(in->flags) & ~(O_DIRECTORY | O_CREAT);
+	int flags = open_flags(in->flags) & ~(O_TMPFILE | O_CREAT);
 
 	return driver(req)->tmpfile(self(req), req, node(req), in->mode, flags, in->open_flags,
 				    &req->out.entry, &req->out.open);

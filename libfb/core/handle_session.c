@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Handlers that concern the session: its start and end, references, interrupts, notifications. */
+#include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "core/driver_call.h"
@@ -8,12 +10,25 @@
 
 int fb_handle_init(struct fb_req *req)
 {
-	return fb_init_greet(req->channel->session, req->args.in, &req->answer.body.init);
+	struct fb_session *session = req->channel->session;
+	int r = -EBUSY;
+
+	/* Waiting here would have a goodbye under way wait for us. */
+	if (pthread_mutex_trylock(&session->greet_lock) == 0) {
+		r = fb_init_greet(session, req->channel, req->args.in, &req->answer.body.init);
+		pthread_mutex_unlock(&session->greet_lock);
+	}
+	return r;
 }
 
 int fb_handle_destroy(struct fb_req *req)
 {
-	fb_session_end(req->channel->session);
+	struct fb_session *session = req->channel->session;
+
+	if (pthread_mutex_trylock(&session->greet_lock) != 0)
+		return -EBUSY;
+	fb_session_end(session, req->channel);
+	pthread_mutex_unlock(&session->greet_lock);
 	return 0;
 }
 

@@ -79,6 +79,9 @@ static uint64_t impossible(const struct fb_session *session, const struct fb_con
 
 	if (session->options.request_timeout_s == 0)
 		out |= FB_INIT_REQUEST_TIMEOUT;
+	/* Writes that the core serves from a backing descriptor clear no set-id bits. */
+	if (!session->ops.write)
+		out |= FB_INIT_HANDLE_KILLPRIV | FB_INIT_HANDLE_KILLPRIV_V2;
 	if (conn->max_stack_depth < 1 || conn->max_stack_depth > 2 ||
 	    !session->transport->ops->backing_open)
 		out |= FB_INIT_PASSTHROUGH;
@@ -191,8 +194,8 @@ static int start(struct fb_session *session, const struct fb_wire_init_in *in,
 	return 0;
 }
 
-int fb_init_greet(struct fb_session *session, const struct fb_wire_init_in *in,
-		  struct fb_wire_init_out *ret_out)
+int fb_init_greet(struct fb_session *session, const struct fb_channel *channel,
+		  const struct fb_wire_init_in *in, struct fb_wire_init_out *ret_out)
 {
 	int phase = atomic_load(&session->phase);
 	int r = check_version(in);
@@ -208,7 +211,7 @@ int fb_init_greet(struct fb_session *session, const struct fb_wire_init_in *in,
 		return -EINVAL;
 	}
 	if (r == 0 && phase == FB_PHASE_READY)
-		fb_session_end(session);
+		fb_session_end(session, channel);
 	if (r == 0)
 		r = start(session, in, ret_out);
 	fb_session_set_phase(session, r < 0 ? FB_PHASE_REFUSED : FB_PHASE_READY);

@@ -7,13 +7,15 @@
 
 #include "protocol/wire.h"
 
+struct fb_channel;
 struct fb_session;
 
 /*
  * Answer a greeting: settle what the client, the transport and the driver can, and start the
- * driver. Returns 0 and *ret_out, or -errno, which refuses the client.
+ * driver. channel is the one whose worker calls this, with greet_lock held. Returns 0 and *ret_out,
+ * or -errno, which refuses the client.
  */
-int fb_init_greet(struct fb_session *session, const struct fb_wire_init_in *in,
-		  struct fb_wire_init_out *ret_out);
+int fb_init_greet(struct fb_session *session, const struct fb_channel *channel,
+		  const struct fb_wire_init_in *in, struct fb_wire_init_out *ret_out);
 
 #endif

@@ -64,6 +64,12 @@ static void iov_copy(const struct iovec *iov, void *to, const void *from, size_t
 	}
 }
 
+/* Beyond lie the negative numbers, of which -1 is the file's own position to preadv2(2). */
+static bool offset_fits(uint64_t off)
+{
+	return off <= INT64_MAX;
+}
+
 void fb_source_init(struct fb_source *from, struct iovec *iov, size_t count)
 {
 	*from = (struct fb_source){ .iov = iov, .count = count, .size = iov_total(iov, count) };
@@ -102,6 +108,8 @@ ssize_t fb_source_to_fd(struct fb_source *from, int fd, size_t count, uint64_t o
 	struct iovec part[PIECES_MAX];
 	size_t done = 0;
 
+	if (!offset_fits(off))
+		return -EINVAL;
 	if (count > from->size)
 		count = from->size;
 	while (done < count) {
@@ -159,6 +167,8 @@ ssize_t fb_sink_from_fd(struct fb_sink *to, int fd, size_t count, uint64_t off)
 	struct iovec part[PIECES_MAX];
 	size_t done = 0;
 
+	if (!offset_fits(off))
+		return -EINVAL;
 	if (count > to->room)
 		count = to->room;
 	while (done < count) {

@@ -173,6 +173,8 @@ void fb_notifier_retrieved(struct fb_notifier *notifier, struct fb_req *req)
 /* Whether the client takes notifications of a kind that came with this minor version. */
 static int check(struct fb_session *session, uint32_t minor)
 {
+	if (!session)
+		return fb_fail(EINVAL, "a session is needed");
 	if (atomic_load(&session->phase) != FB_PHASE_READY)
 		return fb_fail(ENOTCONN, "the session has no client");
 	if (!session->transport->ops->notify)
@@ -243,7 +245,7 @@ static int notify(struct fb_session *session, uint32_t minor, enum fb_wire_notif
 /* The length of a name that a directory can hold, or -EINVAL. */
 static int name_length(const char *name)
 {
-	size_t length = strnlen(name, FB_NAME_MAX + 1);
+	size_t length = name ? strnlen(name, FB_NAME_MAX + 1) : 0;
 
 	if (length == 0 || length > FB_NAME_MAX || memchr(name, '/', length))
 		return fb_fail(EINVAL, "no directory can hold this name");
@@ -273,7 +275,7 @@ int fb_notify_inval_entry(struct fb_session *session, uint64_t parent, const cha
 	if (length < 0)
 		return length;
 	out.namelen = (uint32_t)length;
-	if (expire_only && (atomic_load(&session->granted) & FB_INIT_HAS_EXPIRE_ONLY))
+	if (expire_only && session && (atomic_load(&session->granted) & FB_INIT_HAS_EXPIRE_ONLY))
 		out.flags = FB_NOTIFY_EXPIRE_ONLY;
 	return notify(session, 12, FB_NOTIFY_INVAL_ENTRY, &out, sizeof(out), name,
 		      (size_t)length + 1);
@@ -294,7 +296,12 @@ int fb_notify_store(struct fb_session *session, uint64_t node, uint64_t off, con
 		    size_t size)
 {
 	struct fb_wire_notify_store_out out = { .nodeid = node, .offset = off };
+	int r = check(session, 15);
 
+	if (r < 0)
+		return r;
+	if (!data && size > 0)
+		return fb_fail(EINVAL, "no bytes to store");
 	if (size > atomic_load(&session->max_write) || off > (uint64_t)INT64_MAX - size)
 		return fb_fail(EINVAL, "too many bytes for one store");
 	out.size = (uint32_t)size;
@@ -347,8 +354,11 @@ int fb_notify_inc_epoch(struct fb_session *session)
 int fb_notify_prune(struct fb_session *session, const uint64_t *nodes, size_t count)
 {
 	struct fb_wire_notify_prune_out out = { 0 };
+	int r = check(session, 45);
 
-	if (count == 0 || count > atomic_load(&session->max_write) / sizeof(*nodes))
+	if (r < 0)
+		return r;
+	if (!nodes || count == 0 || count > atomic_load(&session->max_write) / sizeof(*nodes))
 		return fb_fail(EINVAL, "no or too many nodes for one prune");
 	out.count = (uint32_t)count;
 	return notify(session, 45, FB_NOTIFY_PRUNE, &out, sizeof(out), nodes,
@@ -359,9 +369,13 @@ int fb_notify_flush(struct fb_session *session)
 {
 	struct fb_notifier *notifier = &session->notifier;
 
+	if (!session)
+		return fb_fail(EINVAL, "a session is needed");
 	if (fb_dispatch_active())
 		return fb_fail(EDEADLK, "waiting for notifications inside an operation");
 	FB_SCOPED_LOCK(&notifier->lock);
+	if (notifier->started && pthread_equal(pthread_self(), notifier->thread))
+		return fb_fail(EDEADLK, "waiting for notifications in the thread that sends them");
 	while (notifier->waiting > 0)
 		pthread_cond_wait(&notifier->changed, &notifier->lock);
 	return 0;

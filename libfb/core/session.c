@@ -17,8 +17,11 @@
 #define WORKERS_DEFAULT_MAX 16
 #define BLOCKED_WORKERS_MAX 64
 #define MAX_WRITE_DEFAULT (1u << 20)
+/* Linux takes every smaller number for this one (fs/fuse/inode.c). */
+#define MAX_WRITE_LEAST 4096u
 #define MAX_WRITE_LIMIT (256u << 20)
 #define MAX_PENDING_DEFAULT 4096
+#define QUIESCE_MS 1
 /* How long requests that the driver holds back may take to end with the session. */
 #define DRAIN_MS 5000
 
@@ -62,6 +65,8 @@ static int options_settle(struct fb_session_options *o)
 								      BLOCKED_WORKERS_MAX;
 	if (o->max_write == 0)
 		o->max_write = MAX_WRITE_DEFAULT;
+	if (o->max_write < MAX_WRITE_LEAST)
+		o->max_write = MAX_WRITE_LEAST;
 	if (o->max_pending == 0)
 		o->max_pending = MAX_PENDING_DEFAULT;
 	return 0;
@@ -71,6 +76,7 @@ static void session_init_locks(struct fb_session *session)
 {
 	pthread_condattr_t monotonic;
 
+	pthread_mutex_init(&session->greet_lock, NULL);
 	pthread_mutex_init(&session->phase_lock, NULL);
 	pthread_mutex_init(&session->channels_lock, NULL);
 	pthread_condattr_init(&monotonic);
@@ -85,6 +91,8 @@ int fb_session_new(const struct fb_driver_ops *ops, void *self,
 	FB_SCOPED_FREE struct fb_session *session = calloc(1, sizeof(*session));
 	int r;
 
+	if (!ret_session)
+		return fb_fail(EINVAL, "a place for the session is needed");
 	if (!session)
 		return fb_fail(ENOMEM, "no memory for a session");
 	if (!ops || copy_sized(&session->ops, sizeof(session->ops), ops, ops->size) < 0)
@@ -129,7 +137,7 @@ static void session_free(struct fb_session *session)
 	fb_workers_stop(&session->workers);
 	fb_workers_join(&session->workers);
 	fb_notifier_stop(&session->notifier);
-	fb_session_end(session);
+	fb_session_end_outside(session);
 	if (atomic_load(&session->pending) > 0) {
 		fb_log(FB_LOG_ERR, "%u requests were never completed: their session is not freed",
 		       atomic_load(&session->pending));
@@ -146,6 +154,7 @@ static void session_free(struct fb_session *session)
 	pthread_cond_destroy(&session->phase_changed);
 	pthread_mutex_destroy(&session->channels_lock);
 	pthread_mutex_destroy(&session->phase_lock);
+	pthread_mutex_destroy(&session->greet_lock);
 	free(session);
 }
 
@@ -198,24 +207,48 @@ static void drain(struct fb_session *session)
 	}
 }
 
-void fb_session_end(struct fb_session *session)
+/* Wait for the requests that workers are in the middle of; what comes now is refused. */
+static void quiesce(struct fb_session *session, const struct fb_channel *own)
+{
+	unsigned count = atomic_load(&session->channel_count);
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct fb_channel *channel = session->channels[i];
+		uint64_t begun = atomic_load(&channel->begun);
+
+		while (channel != own && atomic_load(&channel->ended) < begun)
+			poll(NULL, 0, QUIESCE_MS);
+	}
+}
+
+void fb_session_end(struct fb_session *session, const struct fb_channel *own)
 {
 	bool greeted;
 
 	fb_session_set_phase(session, FB_PHASE_ENDED);
-	drain(session);
 	pthread_mutex_lock(&session->phase_lock);
 	greeted = session->greeted;
 	session->greeted = false;
 	pthread_mutex_unlock(&session->phase_lock);
+	if (!greeted)
+		return;
+	fb_interrupts_all(session);
+	quiesce(session, own);
+	drain(session);
 	fb_backings_clear(&session->backings, session->transport);
-	if (greeted && session->ops.destroy)
+	if (session->ops.destroy)
 		session->ops.destroy(session->self);
+}
+
+void fb_session_end_outside(struct fb_session *session)
+{
+	FB_SCOPED_LOCK(&session->greet_lock);
+	fb_session_end(session, NULL);
 }
 
 struct fb_decode_rules fb_session_rules(struct fb_session *session)
 {
-	int phase = atomic_load_explicit(&session->phase, memory_order_acquire);
+	int phase = atomic_load(&session->phase);
 
 	return (struct fb_decode_rules){
 		.minor = atomic_load_explicit(&session->minor, memory_order_relaxed),
@@ -226,6 +259,8 @@ struct fb_decode_rules fb_session_rules(struct fb_session *session)
 
 int fb_session_start(struct fb_session *session)
 {
+	if (!session)
+		return fb_fail(EINVAL, "a session is needed");
 	if (!session->transport || !session->transport->threads)
 		return fb_fail(ENOTCONN, "nothing to serve: mount the session first");
 	return fb_workers_start(&session->workers);
@@ -233,6 +268,8 @@ int fb_session_start(struct fb_session *session)
 
 int fb_session_wait(struct fb_session *session)
 {
+	if (!session)
+		return fb_fail(EINVAL, "a session is needed");
 	return fb_workers_join(&session->workers);
 }
 
@@ -253,6 +290,8 @@ int fb_session_wait_ready(struct fb_session *session, int timeout_ms)
 	struct timespec until;
 	int r = 0;
 
+	if (!session)
+		return fb_fail(EINVAL, "a session is needed");
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += timeout_ms / 1000;
 	until.tv_nsec += (timeout_ms % 1000) * 1000000L;

@@ -35,6 +35,7 @@ struct fb_session {
 	struct fb_transport *transport;
 
 	/* The greeting. Workers read these without a lock: written before phase says READY. */
+	pthread_mutex_t greet_lock; /* held while a greeting or goodbye is under way */
 	pthread_mutex_t phase_lock;
 	pthread_cond_t phase_changed;
 	_Atomic int phase;
@@ -74,10 +75,14 @@ int fb_session_open_channel(struct fb_session *session, struct fb_channel **ret_
 void fb_session_set_phase(struct fb_session *session, enum fb_phase phase);
 
 /*
- * End the session with its client: the driver's destroy runs if its init did, and later requests
- * get errors. The second time it does nothing.
+ * End the session with its client: later requests get errors, those that other workers are in the
+ * middle of are waited for, and the driver's destroy runs if its init did. own is the channel whose
+ * worker calls this, NULL for others. The second time it does nothing. Call with greet_lock held.
  */
-void fb_session_end(struct fb_session *session);
+void fb_session_end(struct fb_session *session, const struct fb_channel *own);
+
+/* The same from outside of the workers: takes greet_lock. */
+void fb_session_end_outside(struct fb_session *session);
 
 /* The rules that a message just received must keep. */
 struct fb_decode_rules fb_session_rules(struct fb_session *session);

@@ -327,7 +327,7 @@ static void *keeper_main(void *arg)
 	dismiss(workers);
 	pthread_mutex_unlock(&workers->lock);
 	fb_notifier_stop(&session->notifier);
-	fb_session_end(session);
+	fb_session_end_outside(session);
 
 	FB_SCOPED_LOCK(&workers->lock);
 	workers->result = atomic_load(&workers->error);
@@ -373,7 +373,7 @@ int fb_workers_join(struct fb_workers *workers)
 {
 	FB_SCOPED_LOCK(&workers->lock);
 	if (!workers->started)
-		return -ENOTCONN;
+		return fb_fail(ENOTCONN, "the session was not started");
 	while (!workers->finished)
 		pthread_cond_wait(&workers->finished_changed, &workers->lock);
 	if (workers->keeper)

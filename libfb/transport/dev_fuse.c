@@ -423,8 +423,8 @@ int fb_mount(struct fb_session *session, const char *mountpoint,
 	if (r < 0)
 		return r;
 	if (!session || !mountpoint || !*mountpoint)
-		return fb_fail(EINVAL, session ? "no mountpoint was given" :
-						 "no session was given");
+		return fb_fail(EINVAL,
+			       session ? "no mountpoint was given" : "no session was given");
 	if (session->transport)
 		return fb_fail(EBUSY, "the session has a transport already");
 	fb_mount_plan_init(&plan);

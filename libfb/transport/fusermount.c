@@ -30,9 +30,7 @@
 
 /* fusermount3 is setuid: look for it only where administrators put programs, not in $PATH. */
 static const char *const places[] = {
-	"/usr/bin/fusermount3",
-	"/bin/fusermount3",
-	"/usr/local/bin/fusermount3",
+	"/usr/bin/fusermount3", "/bin/fusermount3", "/usr/local/bin/fusermount3",
 	"/run/wrappers/bin/fusermount3", /* NixOS has its setuid programs there */
 };
 
@@ -195,8 +193,9 @@ int fb_fusermount_mount(const char *path, const struct fb_mount_plan *plan,
 	pid_t pid;
 
 	if (!program)
-		return fb_fail(EPERM, "can not mount %s: only root can mount without fusermount3; "
-				       "install the package fuse3",
+		return fb_fail(EPERM,
+			       "can not mount %s: only root can mount without fusermount3; "
+			       "install the package fuse3",
 			       path);
 	r = options_build(plan, options);
 	if (r < 0)
@@ -233,8 +232,9 @@ int fb_fusermount_unmount(const char *path, bool lazy)
 	int r;
 
 	if (!program)
-		return fb_fail(EPERM, "can not unmount %s: only root can without fusermount3; "
-				       "install the package fuse3",
+		return fb_fail(EPERM,
+			       "can not unmount %s: only root can without fusermount3; "
+			       "install the package fuse3",
 			       path);
 	messages = messages < 0 ? messages : move_up(messages);
 	if (messages < 0)

@@ -216,7 +216,8 @@ int fb_loopback_submit(struct fb_loopback *loop, const void *message, size_t mes
 	int r;
 
 	if (!loop || (!message && message_size > 0) || !ret_ticket)
-		return fb_fail(EINVAL, "a loopback, a message and a place for the ticket are needed");
+		return fb_fail(EINVAL,
+			       "a loopback, a message and a place for the ticket are needed");
 	if (has_ended(loop))
 		return fb_fail(ENOTCONN, "the session has ended");
 	call = fb_call_new(message, message_size);
@@ -375,6 +376,6 @@ void fb_loopback_free(struct fb_loopback *loop)
 	if (!loop)
 		return;
 	session = loop->session;
-	fb_session_end(session);
+	fb_session_end_outside(session);
 	fb_session_unref(session);
 }

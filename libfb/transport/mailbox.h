@@ -84,7 +84,6 @@ ssize_t fb_mailbox_fetch(struct fb_mailbox *box, uint64_t ticket, void *answer, 
 int fb_mailbox_notify(struct fb_mailbox *box, const struct iovec *iov, int count);
 
 /* Wait for a notification: as fb_loopback_notification(). */
-ssize_t fb_mailbox_notification(struct fb_mailbox *box, void *message, size_t size,
-				int timeout_ms);
+ssize_t fb_mailbox_notification(struct fb_mailbox *box, void *message, size_t size, int timeout_ms);
 
 #endif

@@ -203,8 +203,7 @@ static int make_by_mount(const struct fb_mountpoint *point, const struct fb_moun
 		 getuid(), getgid());
 	for (enum fb_mount_data key = 0; key < FB_MOUNT_DATA_fsname; key++)
 		if (plan->values[key])
-			fits = fits &&
-			       data_add(data, fb_mount_data_name(key), plan->values[key]);
+			fits = fits && data_add(data, fb_mount_data_name(key), plan->values[key]);
 	if (snprintf(type, sizeof(type), "fuse%s%s", subtype ? "." : "", subtype ? subtype : "") >=
 	    TYPE_MAX)
 		fits = false;

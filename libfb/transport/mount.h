@@ -15,11 +15,11 @@ struct fb_mountpoint;
 
 /* A mount of ours. */
 struct fb_mount {
-	int fd;               /* of /dev/fuse */
-	bool own;             /* to be unmounted by us; not one that came as /dev/fd/N */
+	int fd;   /* of /dev/fuse */
+	bool own; /* to be unmounted by us; not one that came as /dev/fd/N */
 	struct fb_mount_id id;
-	char path[PATH_MAX];  /* where it was mounted */
-	int watch_fd;         /* see struct fb_fusermount */
+	char path[PATH_MAX]; /* where it was mounted */
+	int watch_fd;        /* see struct fb_fusermount */
 	pid_t watcher;
 };
 

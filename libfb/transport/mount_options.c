@@ -34,7 +34,7 @@ static const struct {
 
 /* What /etc/fstab says to mount(8), systemd and others, not to a file system. */
 static const char *const ignored[] = {
-	"defaults", "auto", "noauto", "user",    "nouser", "users",    "owner", "noowner", "group",
+	"defaults", "auto", "noauto", "user",    "nouser", "users",     "owner", "noowner", "group",
 	"nogroup",  "fail", "nofail", "_netdev", "user=*", "comment=*", "x-*",   "X-*",     "",
 };
 

@@ -50,12 +50,12 @@ enum fb_mount_data {
 #define ROW(name, kind) FB_MOUNT_DATA_##name,
 	FB_MOUNT_DATA_TABLE(ROW)
 #undef ROW
-	FB_MOUNT_DATA_COUNT
+		FB_MOUNT_DATA_COUNT
 };
 
 struct fb_mount_plan {
-	unsigned long flags;                 /* MS_* */
-	char *values[FB_MOUNT_DATA_COUNT];   /* NULL: not given; "" for options without a value */
+	unsigned long flags;               /* MS_* */
+	char *values[FB_MOUNT_DATA_COUNT]; /* NULL: not given; "" for options without a value */
 };
 
 /* One row of the table of flags. */

@@ -33,6 +33,29 @@ enum step {
 	STEP_FORCE, /* unmount and end the connection */
 };
 
+/*
+ * ThreadSanitizer takes descriptors of the same number for the same one in all threads, which is
+ * not so for a thread that has given up those of the process.
+ */
+#if defined(__SANITIZE_THREAD__)
+#define SANITIZE_THREAD 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SANITIZE_THREAD 1
+#endif
+#endif
+#ifdef SANITIZE_THREAD
+void AnnotateIgnoreReadsBegin(const char *file, int line);
+void AnnotateIgnoreReadsEnd(const char *file, int line);
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+void AnnotateIgnoreWritesEnd(const char *file, int line);
+#else
+#define AnnotateIgnoreReadsBegin(file, line) ((void)0)
+#define AnnotateIgnoreReadsEnd(file, line) ((void)0)
+#define AnnotateIgnoreWritesBegin(file, line) ((void)0)
+#define AnnotateIgnoreWritesEnd(file, line) ((void)0)
+#endif
+
 /* Shared by who asks for a step and the thread that does it; the last one frees it. */
 struct job {
 	pthread_mutex_t lock;
@@ -125,7 +148,11 @@ static void *job_main(void *arg)
 	/* See the head of unmount.h. Kernels before 5.9 can not; there it stays a rare danger. */
 	if (close_range(FIRST_DESCRIPTOR, ~0U, CLOSE_RANGE_UNSHARE) < 0)
 		errno = 0;
+	AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+	AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
 	r = step_do(job);
+	AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+	AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
 	pthread_mutex_lock(&job->lock);
 	job->result = r;
 	if (r < 0)

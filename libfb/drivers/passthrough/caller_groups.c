@@ -11,15 +11,26 @@
 /* More than this no process has: include/uapi/linux/limits.h, NGROUPS_MAX. */
 #define GROUPS_MAX 65536u
 
+/* Read one number and step over it. Returns false at the end of the line. */
+static bool next_number(const char **text, uint32_t *ret_number)
+{
+	char *end;
+	unsigned long long number = strtoull(*text, &end, 10);
+
+	if (end == *text || number > UINT32_MAX)
+		return false;
+	*text = end;
+	*ret_number = (uint32_t)number;
+	return true;
+}
+
 static int parse_list(const char *text, uint32_t **ret_groups, size_t *ret_count)
 {
 	FB_SCOPE_FREE uint32_t *groups = NULL;
 	size_t count = 0, room = 0;
-	int length;
 	uint32_t group;
 
-	for (; count < GROUPS_MAX && sscanf(text, "%" SCNu32 "%n", &group, &length) == 1;
-	     text += length) {
+	while (count < GROUPS_MAX && next_number(&text, &group)) {
 		if (count == room) {
 			uint32_t *grown;
 
@@ -36,20 +47,34 @@ static int parse_list(const char *text, uint32_t **ret_groups, size_t *ret_count
 	return 0;
 }
 
+/* "Uid:" is followed by the real, effective, saved and file-system id. */
+static bool is_of_user(const char *line, uint32_t uid)
+{
+	const char *at = line + strlen("Uid:");
+	uint32_t id = 0;
+
+	for (int i = 0; i < 4; i++) {
+		if (!next_number(&at, &id))
+			return false;
+	}
+	return id == uid;
+}
+
 int fb_caller_groups_parse(FILE *status, uint32_t uid, uint32_t **ret_groups, size_t *ret_count)
 {
 	FB_SCOPE_FREE char *line = NULL;
 	size_t size = 0;
 	bool same_user = false;
-	uint32_t fsuid;
 
 	while (getline(&line, &size, status) > 0) {
-		if (sscanf(line, "Uid: %*u %*u %*u %" SCNu32, &fsuid) == 1)
-			same_user = fsuid == uid;
-		if (strncmp(line, "Groups:", 7) != 0)
+		if (strncmp(line, "Uid:", strlen("Uid:")) == 0)
+			same_user = is_of_user(line, uid);
+		if (strncmp(line, "Groups:", strlen("Groups:")) != 0)
 			continue;
 		/* The number may belong to another process by now. */
-		return same_user ? parse_list(line + 7, ret_groups, ret_count) : -ESRCH;
+		if (!same_user)
+			return -ESRCH;
+		return parse_list(line + strlen("Groups:"), ret_groups, ret_count);
 	}
 	return -ESRCH;
 }

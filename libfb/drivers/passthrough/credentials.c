@@ -30,6 +30,12 @@ static int set_uid(uint32_t uid)
 	return syscall(FB_SYS_SETRESUID, NO_ID, uid, NO_ID) < 0 ? -errno : 0;
 }
 
+/* Returns what it was before, and does not tell whether it worked. */
+static uint32_t set_fsgid(uint32_t gid)
+{
+	return (uint32_t)syscall(FB_SYS_SETFSGID, gid);
+}
+
 static int get_caps(struct __user_cap_data_struct ret_caps[2])
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -239,6 +245,21 @@ void fb_credentials_drop_fsetid(struct fb_passthrough *fs, struct fb_cred_guard 
 		guard->caps = true;
 }
 
+void fb_credentials_kill_suidgid(struct fb_passthrough *fs, int fd, struct fb_cred_guard *guard)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) < 0 || !(stat.st_mode & (S_ISUID | S_ISGID)))
+		return;
+	fb_credentials_drop_fsetid(fs, guard);
+	/* The host takes such a bit away from those who are not of the file's group: be of it. */
+	if ((stat.st_mode & (S_ISGID | S_IXGRP)) == S_ISGID && guard->own && !guard->uid &&
+	    fs->own.may_switch) {
+		set_fsgid(stat.st_gid);
+		guard->fsgid = true;
+	}
+}
+
 /* ---- and oneself again --------------------------------------------------------------------------------- */
 
 static void end_unless(int result, const char *what)
@@ -258,6 +279,10 @@ void fb_credentials_restore(struct fb_cred_guard *guard)
 		return;
 	if (guard->umask)
 		umask(guard->old_umask);
+	if (guard->fsgid) {
+		set_fsgid(own->gid);
+		end_unless(set_fsgid(NO_ID) == own->gid ? 0 : -EPERM, "the file-system group id");
+	}
 	if (guard->uid)
 		end_unless(set_uid(own->uid), "the user id");
 	if (guard->uid ? !own->regained : guard->caps)

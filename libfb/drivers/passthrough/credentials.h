@@ -39,8 +39,8 @@ struct fb_credentials {
 };
 
 struct fb_cred_guard {
-	const struct fb_credentials *own;   /* what to go back to; NULL: nothing was changed */
-	bool groups, gid, uid, caps, umask; /* what was changed */
+	const struct fb_credentials *own; /* what to go back to; NULL: nothing was changed */
+	bool groups, gid, uid, caps, umask, fsgid; /* what was changed */
 	mode_t old_umask;
 };
 
@@ -61,12 +61,17 @@ int fb_credentials_assume(struct fb_passthrough *fs, const struct fb_caller *cal
 			  enum fb_credentials_for purpose,
 			  struct fb_cred_guard *guard) FB_MUST_CHECK;
 
-/*
- * Drop CAP_FSETID on this thread, so that the host clears suid and sgid bits on write, truncate,
- * fallocate … as it does for a plain user (FB_OPEN_KILL_SUIDGID, FB_WRITE_KILL_SUIDGID,
- * FB_SETATTR_KILL_SUIDGID, or a caller whose uid is not 0). guard is zeroed, or in use already.
- */
+/* Drop CAP_FSETID on this thread. guard is zeroed, or in use already. */
 void fb_credentials_drop_fsetid(struct fb_passthrough *fs, struct fb_cred_guard *guard);
+
+/*
+ * Have the host clear the suid and sgid bits of the file behind fd (O_PATH will do) on the write,
+ * truncation, fallocate … that follows, as it does for a plain user (FB_OPEN_KILL_SUIDGID,
+ * FB_WRITE_KILL_SUIDGID, FB_SETATTR_KILL_SUIDGID, or a caller whose uid is not 0). An sgid bit
+ * without group execution stays, as the protocol has it. Costs one fstat() for a file without such
+ * bits. guard is zeroed, or in use already.
+ */
+void fb_credentials_kill_suidgid(struct fb_passthrough *fs, int fd, struct fb_cred_guard *guard);
 
 /* Be the daemon again; a zeroed or restored guard is ignored. */
 void fb_credentials_restore(struct fb_cred_guard *guard);

@@ -100,11 +100,11 @@ static bool known_mode(uint32_t mode)
 }
 
 /* These requests carry no wish to clear suid and sgid: whoever is not root does (xfstests 683). */
-static void drop_fsetid_for(struct fb_passthrough *fs, const struct fb_req *req,
-			    struct fb_cred_guard *guard)
+static void kill_suidgid_for(struct fb_passthrough *fs, const struct fb_req *req, int fd,
+			     struct fb_cred_guard *guard)
 {
 	if (fb_req_caller(req)->uid != 0)
-		fb_credentials_drop_fsetid(fs, guard);
+		fb_credentials_kill_suidgid(fs, fd, guard);
 }
 
 static int op_fallocate(void *self, struct fb_req *req, uint64_t node, uint64_t fh, uint32_t mode,
@@ -127,7 +127,7 @@ static int op_fallocate(void *self, struct fb_req *req, uint64_t node, uint64_t 
 		result = fb_io_ops_check_seal(fs, use.fd, off, len);
 	if (result < 0)
 		return result;
-	drop_fsetid_for(fs, req, &guard);
+	kill_suidgid_for(fs, req, use.fd, &guard);
 	do
 		result = fallocate(use.fd, (int)mode, (off_t)off, (off_t)len) < 0 ? -errno : 0;
 	while (result == -EINTR && !fb_req_interrupted(req));
@@ -202,7 +202,7 @@ static int op_copy_file_range(void *self, struct fb_req *req, uint64_t node_in, 
 	result = fb_io_ops_check_seal(fs, out.fd, off_out, len);
 	if (result < 0)
 		return result;
-	drop_fsetid_for(fs, req, &guard);
+	kill_suidgid_for(fs, req, out.fd, &guard);
 	return copy_slices(req, in.fd, off_in, out.fd, off_out, len, ret_copied);
 }
 
@@ -214,6 +214,11 @@ void fb_file_ops_fill(const struct fb_passthrough *fs, struct fb_driver_ops *ops
 	ops->release = op_release;
 	ops->fsync = op_fsync;
 	ops->fallocate = op_fallocate;
-	ops->lseek = op_lseek;
+	/*
+	 * The kernel asks for data and holes without writing dirty pages out (fs/fuse/file.c): the
+	 * host does not know of them yet. Left out, it takes the whole file for data.
+	 */
+	if (!fs->writeback)
+		ops->lseek = op_lseek;
 	ops->copy_file_range = op_copy_file_range;
 }

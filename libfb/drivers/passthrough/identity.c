@@ -72,7 +72,7 @@ void fb_identity_fini(struct fb_identity *identity)
 /* Take the steps from a file to its handle and back again once. */
 static int try_handle(struct fb_passthrough *fs)
 {
-	struct fb_identity identity;
+	struct fb_identity identity = { 0 };
 	int result = fb_identity_read_handle(fs->source_fd, &identity);
 
 	if (result < 0)

@@ -65,9 +65,9 @@ bool fb_inode_clock_set_fd(struct fb_inode_table *table, struct fb_inode *inode,
 	return set;
 }
 
-struct fb_inode *fb_inode_clock_pick(struct fb_inode_table *table, uint32_t index)
+struct fb_inode *fb_inode_clock_pick(struct fb_inode_table *table, uint32_t shard_index)
 {
-	struct fb_inode_shard *shard = &table->by_id[index % FB_INODE_SHARDS];
+	struct fb_inode_shard *shard = &table->by_id[shard_index % FB_INODE_SHARDS];
 	struct fb_inode *picked = NULL;
 
 	pthread_mutex_lock(&shard->lock);

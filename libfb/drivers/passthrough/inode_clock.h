@@ -22,7 +22,7 @@ bool fb_inode_clock_set_fd(struct fb_inode_table *table, struct fb_inode *inode,
 			   bool closable);
 
 /* Pick an idle node of one id shard, pinned; NULL when it has none. */
-struct fb_inode *fb_inode_clock_pick(struct fb_inode_table *table, uint32_t shard);
+struct fb_inode *fb_inode_clock_pick(struct fb_inode_table *table, uint32_t shard_index);
 
 /*
  * Take the descriptor of a picked node, if the caller is still the only one who uses it. Returns it

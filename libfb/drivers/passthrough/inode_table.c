@@ -100,7 +100,8 @@ static void move_by_key(const struct fb_inode_table *table, const struct fb_inod
 static void resize(struct fb_inode_table *table, struct fb_inode_shard *shard, size_t size)
 {
 	bool by_id = shard >= table->by_id && shard < table->by_id + FB_INODE_SHARDS;
-	struct fb_inode_map map = { .buckets = calloc(size, sizeof(*map.buckets)), .size = size };
+	struct fb_inode_map map = { .buckets = calloc(size, sizeof(struct fb_inode *)),
+				    .size = size };
 	struct fb_inode_map old = map;
 
 	if (!map.buckets)
@@ -147,7 +148,7 @@ static int init_shard(struct fb_inode_shard *shard)
 {
 	pthread_mutexattr_t attr;
 
-	shard->map.buckets = calloc(MAP_SIZE_MIN, sizeof(*shard->map.buckets));
+	shard->map.buckets = calloc(MAP_SIZE_MIN, sizeof(struct fb_inode *));
 	if (!shard->map.buckets)
 		return -ENOMEM;
 	shard->map.size = MAP_SIZE_MIN;
@@ -472,7 +473,7 @@ struct fb_inode *fb_inode_table_detach(struct fb_inode_table *table)
 		struct fb_inode_shard *shard = &table->by_key[i];
 
 		pthread_mutex_lock(&shard->lock);
-		memset(shard->map.buckets, 0, shard->map.size * sizeof(*shard->map.buckets));
+		memset(shard->map.buckets, 0, shard->map.size * sizeof(struct fb_inode *));
 		shard->map.used = 0;
 		pthread_mutex_unlock(&shard->lock);
 	}

@@ -36,6 +36,7 @@ struct fb_inode_table {
 	struct fb_inode_shard by_key[FB_INODE_SHARDS];
 	_Atomic uint64_t next_node; /* only ever goes up, so that no number is used twice */
 	_Atomic size_t count;
+	_Atomic size_t freed;      /* nodes since memory was last given back to the system */
 	_Atomic uint32_t closable; /* nodes on the clocks */
 	uint64_t seed;             /* so that nobody can choose colliding inode numbers */
 };

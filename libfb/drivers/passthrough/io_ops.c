@@ -139,7 +139,7 @@ static ssize_t write_data(const struct fb_file_use *use, const struct fb_io *io,
 	ssize_t wrote;
 
 	if (io->flags & FB_WRITE_KILL_SUIDGID)
-		fb_credentials_drop_fsetid(use->fs, &guard);
+		fb_credentials_kill_suidgid(use->fs, fd, &guard);
 	wrote = fb_source_to_fd(from, fd, count, off, rwf);
 	if (wrote == -EINVAL && ((int)io->open_flags & O_DIRECT))
 		wrote = write_bounced(from, fd, count, off, rwf);

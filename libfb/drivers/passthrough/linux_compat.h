@@ -23,10 +23,12 @@
 #define FB_SYS_SETRESUID SYS_setresuid32
 #define FB_SYS_SETRESGID SYS_setresgid32
 #define FB_SYS_SETGROUPS SYS_setgroups32
+#define FB_SYS_SETFSGID SYS_setfsgid32
 #else
 #define FB_SYS_SETRESUID SYS_setresuid
 #define FB_SYS_SETRESGID SYS_setresgid
 #define FB_SYS_SETGROUPS SYS_setgroups
+#define FB_SYS_SETFSGID SYS_setfsgid
 #endif
 
 #ifndef STATX_MNT_ID

@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/vfs.h>
 
@@ -49,19 +48,19 @@ int fb_mount_fds_find(FILE *mountinfo, uint64_t mnt_id, char **ret_path)
 	size_t size = 0;
 
 	while (getline(&line, &size, mountinfo) > 0) {
-		uint64_t id;
-		int begin = 0, end = 0;
-		char *path;
+		char *rest = line, *field = NULL;
 
 		/* id parent major:minor root mount-point … */
-		if (sscanf(line, "%" SCNu64 " %*s %*s %*s %n%*s%n", &id, &begin, &end) != 1 ||
-		    id != mnt_id || end <= begin)
+		if (strtoull(line, NULL, 10) != mnt_id)
 			continue;
-		path = strndup(line + begin, (size_t)(end - begin));
-		if (!path)
+		for (int i = 0; i < 5; i++)
+			field = strsep(&rest, " ");
+		if (!field)
+			continue;
+		*ret_path = strdup(field);
+		if (!*ret_path)
 			return -ENOMEM;
-		decode_octal(path);
-		*ret_path = path;
+		decode_octal(*ret_path);
 		return 0;
 	}
 	return -ENOENT;
@@ -136,7 +135,7 @@ static bool handles_last(int fd)
 /* Try out whether a file can be opened by its handle. */
 static bool handles_work(const struct fb_mount_fd *mount, int near_fd, const struct statx *near)
 {
-	struct fb_identity identity;
+	struct fb_identity identity = { 0 };
 	struct statx statx;
 
 	if (!handles_last(mount->fd) || fb_identity_read_handle(near_fd, &identity) < 0)

@@ -5,6 +5,7 @@
 #include "resolve.h"
 #include "state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
@@ -37,6 +38,7 @@ static int make(struct fb_passthrough *fs, int dirfd, const char *name, const st
 		result = mkdirat(dirfd, name, made->mode & 07777);
 		break;
 	case S_IFLNK:
+		assert(made->target);
 		result = symlinkat(made->target, dirfd, name);
 		break;
 	default:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "negotiate.h"
 
+#include "options.h"
 #include "state.h"
 
 #include <errno.h>
@@ -83,6 +84,7 @@ int fb_negotiate(struct fb_passthrough *fs, struct fb_conn *conn)
 	/* ACLs make the client check by itself, whatever its mount options. */
 	fs->default_permissions = conn->default_permissions || fs->posix_acl;
 	fs->all_as_caller = fs->options.caller_credentials || !fs->default_permissions;
+	fb_options_settle_timeouts(fs);
 	want_data_path(fs, conn);
 	want_names(fs, conn);
 	want_permissions(fs, conn);

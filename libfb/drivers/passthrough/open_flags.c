@@ -124,9 +124,12 @@ static bool has_setid(int fd)
 	return fstat(fd, &now) < 0 || (now.st_mode & (S_ISUID | S_ISGID));
 }
 
-bool fb_open_flags_backing(const struct fb_passthrough *fs, int fd)
+bool fb_open_flags_backing(const struct fb_passthrough *fs, int fd, int flags)
 {
+	/* The kernel's own descriptor would go on appending after F_SETFL has taken O_APPEND away. */
+	if (flags & O_APPEND)
+		return false;
 	/* Sealed sizes need every write checked. */
-	return fs->kernel_passthrough && granted(fs, FB_INIT_PASSTHROUGH) && !uncached(fs) &&
+	return fs->kernel_passthrough && granted(fs, FB_INIT_PASSTHROUGH) &&
 	       !fb_open_flags_writeback(fs) && !fs->options.seal_size && !has_setid(fd);
 }

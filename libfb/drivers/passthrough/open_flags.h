@@ -26,8 +26,11 @@ uint32_t fb_open_flags_file(const struct fb_passthrough *fs, int fd, int host);
 /* FB_FOPEN_* for a directory. */
 uint32_t fb_open_flags_dir(const struct fb_passthrough *fs);
 
-/* Say whether data of files may go past the server, from the client's kernel to the host's file. */
-bool fb_open_flags_backing(const struct fb_passthrough *fs, int fd);
+/*
+ * Say whether the data of this file may go past the server, from the client's kernel to the host's
+ * file. fd is it, open; flags are the client's.
+ */
+bool fb_open_flags_backing(const struct fb_passthrough *fs, int fd, int flags);
 
 /* Say whether the client's kernel gathers writes. */
 bool fb_open_flags_writeback(const struct fb_passthrough *fs);

@@ -43,7 +43,7 @@ static int count(struct fb_passthrough *fs, struct counted_fd *ret_counted)
 
 /* The file is open: make a handle of it, or none where opens are stateless. opened is used up. */
 static int finish_open(struct fb_passthrough *fs, struct fb_inode *inode, struct counted_fd *opened,
-		       int host, struct fb_open *ret_open)
+		       int host, int flags, struct fb_open *ret_open)
 {
 	struct fb_open open = { .flags = fb_open_flags_file(fs, opened->fd, host),
 				.backing_fd = -1 };
@@ -60,7 +60,7 @@ static int finish_open(struct fb_passthrough *fs, struct fb_inode *inode, struct
 		*ret_open = open;
 		return 0;
 	}
-	if (fb_open_flags_backing(fs, opened->fd))
+	if (fb_open_flags_backing(fs, opened->fd, flags))
 		open.backing_fd = opened->fd;
 	parts.inode = fb_inode_ref(inode);
 	opened->fd = -1;
@@ -76,15 +76,15 @@ static int open_as(struct fb_passthrough *fs, const struct fb_req *req, struct f
 		   int *host, uint32_t open_flags)
 {
 	FB_SCOPE_CRED struct fb_cred_guard guard = { 0 };
-	int result = fb_inode_fd(fs, inode);
+	int result, fd = fb_inode_fd(fs, inode);
 
-	if (result < 0)
-		return result;
+	if (fd < 0)
+		return fd;
 	result = fb_credentials_assume(fs, fb_req_caller(req), FB_CREDENTIALS_ACCESS, &guard);
 	if (result < 0)
 		return result;
 	if ((open_flags & FB_OPEN_KILL_SUIDGID) && (*host & O_TRUNC))
-		fb_credentials_drop_fsetid(fs, &guard);
+		fb_credentials_kill_suidgid(fs, fd, &guard);
 	result = fb_inode_open(fs, inode, *host);
 	/* The client's kernel has checked that the caller owns the file; we may not own it. */
 	if (result == -EPERM && (*host & O_NOATIME)) {
@@ -124,7 +124,7 @@ static int open_inode(struct fb_passthrough *fs, const struct fb_req *req, struc
 	}
 	if (opened.fd < 0)
 		return opened.fd;
-	result = finish_open(fs, inode, &opened, host, ret_open);
+	result = finish_open(fs, inode, &opened, host, flags, ret_open);
 	/* No page of it can be read in, so none may be written in part. */
 	if (result == 0 && unreadable)
 		ret_open->flags |= FB_FOPEN_DIRECT_IO;
@@ -201,7 +201,7 @@ static int enter_made(struct making *making, struct counted_fd *opened, struct f
 	result = fb_inode_enter_opened(fs, making->parent, opened->fd, ret_entry, &made.inode);
 	if (result < 0)
 		return result;
-	result = finish_open(fs, made.inode, opened, making->host, ret_open);
+	result = finish_open(fs, made.inode, opened, making->host, making->flags, ret_open);
 	if (result < 0)
 		fb_inode_forget(fs, ret_entry->node, 1);
 	return result;

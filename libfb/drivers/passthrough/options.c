@@ -69,7 +69,7 @@ static uint64_t timeout(uint64_t option_ns, uint64_t policy_ns)
 	return option_ns > 0 ? option_ns : policy_ns;
 }
 
-static void settle_timeouts(struct fb_passthrough *fs)
+void fb_options_settle_timeouts(struct fb_passthrough *fs)
 {
 	static const uint64_t policy_ns[] = {
 		[FB_CACHE_AUTO] = SECOND_NS,
@@ -78,8 +78,15 @@ static void settle_timeouts(struct fb_passthrough *fs)
 		[FB_CACHE_ALWAYS] = DAY_NS,
 	};
 	const struct fb_passthrough_options *options = &fs->options;
+	uint64_t names_ns = policy_ns[options->cache];
 
-	fs->entry_timeout_ns = timeout(options->entry_timeout_ns, policy_ns[options->cache]);
+	/*
+	 * A client that does not check permissions would let everybody use a name that one caller
+	 * was allowed to look up.
+	 */
+	if (!fs->default_permissions)
+		names_ns = 0;
+	fs->entry_timeout_ns = timeout(options->entry_timeout_ns, names_ns);
 	fs->attr_timeout_ns = timeout(options->attr_timeout_ns, policy_ns[options->cache]);
 	fs->negative_timeout_ns = timeout(options->negative_timeout_ns, 0);
 }
@@ -112,6 +119,5 @@ int fb_options_apply(struct fb_passthrough *fs, const struct fb_passthrough_opti
 	fs->direct_io = is_on(own->direct_io, true);
 	fs->allow_mmap = is_on(own->allow_mmap, true);
 	fs->noatime = is_on(own->noatime, true);
-	settle_timeouts(fs);
 	return 0;
 }

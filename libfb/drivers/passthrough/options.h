@@ -14,4 +14,10 @@
 int fb_options_apply(struct fb_passthrough *fs,
 		     const struct fb_passthrough_options *options) FB_MUST_CHECK;
 
+/*
+ * Set the timeouts by the options and by whether the client's kernel checks permissions
+ * (fs->default_permissions), which is known when it has greeted.
+ */
+void fb_options_settle_timeouts(struct fb_passthrough *fs);
+
 #endif

@@ -20,7 +20,9 @@ static int open_component(int dirfd, const char *name, int flags, mode_t mode)
 	if (strchr(name, '/') || strcmp(name, "..") == 0)
 		return -EXDEV;
 	fd = openat(dirfd, name, flags, mode & 07777);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	return fd;
 }
 
 static int open_beneath(int dirfd, const char *name, int flags, mode_t mode)

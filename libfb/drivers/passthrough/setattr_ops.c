@@ -50,7 +50,7 @@ static int set_size(const struct change *change, struct fb_cred_guard *guard)
 	if (fs->options.seal_size)
 		return check_seal(change);
 	if (sets(change, FB_SETATTR_KILL_SUIDGID))
-		fb_credentials_drop_fsetid(fs, guard);
+		fb_credentials_kill_suidgid(fs, change->fd, guard);
 	if (handle && (handle->flags & O_ACCMODE) != O_RDONLY) {
 		fd = handle->fd;
 	} else {
@@ -184,7 +184,11 @@ static int setattr(void *self, struct fb_req *req, uint64_t node, const struct f
 	if (result < 0)
 		return result;
 	fb_inode_fill_attr(fs, at.inode, &statx, &ret_attr->attr);
-	ret_attr->attr_timeout_ns = fs->attr_timeout_ns;
+	/*
+	 * A change of nothing is a client on its way to a write that clears suid and sgid bits: the
+	 * mode of before must not outlive it.
+	 */
+	ret_attr->attr_timeout_ns = set->valid ? fs->attr_timeout_ns : 0;
 	return 0;
 }
 

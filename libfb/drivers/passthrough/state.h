@@ -24,7 +24,6 @@ struct fb_passthrough {
 	struct fb_passthrough_options options;
 	bool xattr, posix_acl, posix_lock, flock, readdirplus, killpriv;
 	bool kernel_passthrough, direct_io, allow_mmap, noatime, writeback;
-	uint64_t entry_timeout_ns, attr_timeout_ns, negative_timeout_ns;
 	int proc_self_fd;  /* the directory /proc/self/fd, O_PATH */
 	int proc;          /* the directory /proc, O_PATH: groups of callers */
 	bool proc_visible; /* proc_self_fd is what /proc/self/fd names */
@@ -36,8 +35,9 @@ struct fb_passthrough {
 
 	/* Of the client that is being served: set by init, dropped by destroy. */
 	struct fb_session *session;
-	uint64_t granted; /* FB_INIT_*: as far as known in init */
-	bool default_permissions;
+	uint64_t granted;         /* FB_INIT_*: as far as known in init */
+	bool default_permissions; /* it checks modes and ACLs by itself */
+	uint64_t entry_timeout_ns, attr_timeout_ns, negative_timeout_ns;
 	bool all_as_caller; /* FB_CREDENTIALS_ACCESS means something */
 	_Atomic bool warned_forget;
 

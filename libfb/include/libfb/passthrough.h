@@ -38,7 +38,11 @@ struct fb_passthrough_options {
 	size_t size;
 	enum fb_cache cache;
 	enum fb_inode_handles handles;
-	/* Nanoseconds; override the cache policy where > 0; FB_TIMEOUT_NONE for 0. */
+	/*
+	 * Nanoseconds; override the cache policy where > 0; FB_TIMEOUT_NONE for 0. Without
+	 * default_permissions the policy's time for names is 0: a client that does not check
+	 * permissions would let everybody use a name that one caller was allowed to look up.
+	 */
 	uint64_t entry_timeout_ns, attr_timeout_ns, negative_timeout_ns;
 	bool read_only;        /* EROFS for everything that changes */
 	bool writeback;        /* let the client's kernel gather writes */

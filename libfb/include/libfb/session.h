@@ -150,7 +150,7 @@ int fb_notify_prune(struct fb_session *session, const uint64_t *nodes, size_t co
 
 /*
  * Wait until all queued notifications have been delivered. Returns 0, or -EDEADLK inside an
- * operation: the kernel may wait for its answer first.
+ * operation, as the kernel may wait for its answer first, and inside done of fb_notify_retrieve().
  */
 int fb_notify_flush(struct fb_session *session) FB_MUST_CHECK;
 

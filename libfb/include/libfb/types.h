@@ -205,8 +205,9 @@ struct fb_open {
 	uint32_t flags; /* FB_FOPEN_* */
 	/*
 	 * A descriptor of a regular file that holds this file's data, or -1. Where the kernel can,
-	 * reads, writes and mmap then go to it directly; elsewhere the library serves reads and
-	 * writes from it. Borrowed: keep it open until release() of this fh.
+	 * reads, writes and mmap then go to it directly. Elsewhere the driver's read and write are
+	 * called as usual; if it has none, the library serves them from the descriptor. Borrowed:
+	 * keep it open until release() of this fh.
 	 */
 	int backing_fd;
 };

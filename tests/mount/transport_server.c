@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A server for transport_test.py: every mountpoint gets a file system of its own with one file in
+ * memory. Says "serving" once all answer, then what became of each. Some ways of the kernel can be
+ * taken away, to see the others at work.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <libfb/fb.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FILE_NODE 2
+#define FILE_MAX (8u << 20)
+#define MOUNTS_MAX 8
+#define READY_MS 10000
+#define IOC_CLONE _IOR(229, 0, uint32_t)
+
+struct memory {
+	pthread_mutex_t lock;
+	size_t size;
+	uint8_t bytes[FILE_MAX];
+};
+
+static bool root_is_file, writeback, hang_writes;
+static useconds_t write_delay_us;
+static struct memory memories[MOUNTS_MAX];
+static struct fb_session *sessions[MOUNTS_MAX];
+
+static void fill_attr(struct memory *memory, uint64_t node, struct fb_attr *ret_attr)
+{
+	bool file = node == FILE_NODE || root_is_file;
+
+	pthread_mutex_lock(&memory->lock);
+	*ret_attr = (struct fb_attr){
+		.ino = node,
+		.mode = file ? S_IFREG | 0666 : S_IFDIR | 0777,
+		.nlink = 1,
+		.size = file ? memory->size : 0,
+		.blksize = 4096,
+	};
+	pthread_mutex_unlock(&memory->lock);
+}
+
+static int do_init(void *self, struct fb_session *session, struct fb_conn *conn)
+{
+	(void)self;
+	(void)session;
+	if (writeback)
+		conn->wanted |= FB_INIT_WRITEBACK_CACHE;
+	return 0;
+}
+
+static int do_lookup(void *self, struct fb_req *req, uint64_t parent, const char *name,
+		     struct fb_entry *ret_entry)
+{
+	(void)req;
+	(void)parent;
+	if (strcmp(name, "file") != 0)
+		return -ENOENT;
+	ret_entry->node = FILE_NODE;
+	fill_attr(self, FILE_NODE, &ret_entry->attr);
+	return 0;
+}
+
+static void do_forget(void *self, uint64_t node, uint64_t count)
+{
+	(void)self;
+	(void)node;
+	(void)count;
+}
+
+static int do_getattr(void *self, struct fb_req *req, uint64_t node, const uint64_t *fh,
+		      struct fb_attr_reply *ret_attr)
+{
+	(void)req;
+	(void)fh;
+	fill_attr(self, node, &ret_attr->attr);
+	return 0;
+}
+
+static int do_setattr(void *self, struct fb_req *req, uint64_t node, const struct fb_setattr *set,
+		      struct fb_attr_reply *ret_attr)
+{
+	struct memory *memory = self;
+
+	(void)req;
+	if ((set->valid & FB_SETATTR_SIZE) && set->size > FILE_MAX)
+		return -EFBIG;
+	pthread_mutex_lock(&memory->lock);
+	if (set->valid & FB_SETATTR_SIZE)
+		memory->size = set->size;
+	pthread_mutex_unlock(&memory->lock);
+	fill_attr(memory, node, &ret_attr->attr);
+	return 0;
+}
+
+static int do_read(void *self, struct fb_req *req, uint64_t node, uint64_t fh, struct fb_sink *to,
+		   size_t count, uint64_t off)
+{
+	struct memory *memory = self;
+	int r = 0;
+
+	(void)req;
+	(void)node;
+	(void)fh;
+	pthread_mutex_lock(&memory->lock);
+	if (off < memory->size) {
+		count = count < memory->size - off ? count : memory->size - off;
+		r = fb_sink_put(to, memory->bytes + off, count);
+	}
+	pthread_mutex_unlock(&memory->lock);
+	return r;
+}
+
+static int do_write(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
+		    struct fb_source *from, size_t count, uint64_t off)
+{
+	struct memory *memory = self;
+
+	(void)req;
+	(void)node;
+	(void)fh;
+	while (hang_writes)
+		pause();
+	usleep(write_delay_us);
+	if (off > FILE_MAX || count > FILE_MAX - off)
+		return -EFBIG;
+	pthread_mutex_lock(&memory->lock);
+	count = fb_source_copy(from, memory->bytes + off, count);
+	if (memory->size < off + count)
+		memory->size = off + count;
+	pthread_mutex_unlock(&memory->lock);
+	return (int)count;
+}
+
+static int do_readdir(void *self, struct fb_req *req, uint64_t node, uint64_t fh, uint64_t cookie,
+		      struct fb_dirsink *to)
+{
+	const struct fb_dirent entry = {
+		.ino = FILE_NODE, .cookie = 1, .type = 8 /* DT_REG */, .name = "file", .name_len = 4
+	};
+
+	(void)self;
+	(void)req;
+	(void)node;
+	(void)fh;
+	return cookie == 0 ? fb_dirsink_add(to, &entry, NULL) : 0;
+}
+
+static const struct fb_driver_ops ops = {
+	.size = sizeof(ops),
+	.init = do_init,
+	.lookup = do_lookup,
+	.forget = do_forget,
+	.getattr = do_getattr,
+	.setattr = do_setattr,
+	.read = do_read,
+	.write = do_write,
+	.readdir = do_readdir,
+};
+
+/* Have a system call fail, or an ioctl with this number. */
+static void forbid(int call, uint32_t number, int error)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, number ? 1 : 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) {
+		perror("seccomp");
+		exit(2);
+	}
+}
+
+static void stop_all(int signal)
+{
+	(void)signal;
+	for (int i = 0; i < MOUNTS_MAX; i++)
+		if (sessions[i])
+			fb_session_stop(sessions[i]);
+}
+
+static void print_log(void *arg, enum fb_log_level level, const char *text)
+{
+	(void)arg;
+	printf("log %d: %s\n", level, text);
+}
+
+static int serve(int i, const char *mountpoint, const struct fb_mount_options *options)
+{
+	pthread_mutex_init(&memories[i].lock, NULL);
+	if (fb_session_new(&ops, &memories[i], NULL, &sessions[i]) < 0 ||
+	    fb_mount(sessions[i], mountpoint, options) < 0 || fb_session_start(sessions[i]) < 0 ||
+	    fb_session_wait_ready(sessions[i], READY_MS) < 0) {
+		printf("failed: %s\n", fb_last_error());
+		return -1;
+	}
+	return 0;
+}
+
+/* FNV-1a, as transport_test.py computes it too. */
+static uint64_t checksum(const struct memory *memory)
+{
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < memory->size; i++)
+		sum = (sum ^ memory->bytes[i]) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
+static const struct option long_options[] = {
+	{ "no-fsopen", no_argument, NULL, 'F' },         { "no-clone", no_argument, NULL, 'C' },
+	{ "auto-unmount", no_argument, NULL, 'a' },      { "replace", no_argument, NULL, 'r' },
+	{ "writeback", no_argument, NULL, 'w' },         { "hang-writes", no_argument, NULL, 'h' },
+	{ "write-delay", required_argument, NULL, 'd' }, { "file-root", no_argument, NULL, 'f' },
+	{ "options", required_argument, NULL, 'o' },     { 0 },
+};
+
+static void parse(int argc, char **argv, struct fb_mount_options *options)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		switch (c) {
+		case 'F':
+			forbid(SYS_fsopen, 0, ENOSYS);
+			break;
+		case 'C':
+			forbid(SYS_ioctl, (uint32_t)IOC_CLONE, ENOTTY);
+			break;
+		case 'a':
+			options->auto_unmount = true;
+			break;
+		case 'r':
+			options->replace_stale = true;
+			break;
+		case 'w':
+			writeback = true;
+			break;
+		case 'h':
+			hang_writes = true;
+			break;
+		case 'd':
+			write_delay_us = (useconds_t)atoi(optarg);
+			break;
+		case 'f':
+			root_is_file = true;
+			break;
+		case 'o':
+			options->options = optarg;
+			break;
+		default:
+			exit(2);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct fb_mount_options options = { .size = sizeof(options),
+					    .source = "test",
+					    .subtype = "test" };
+	struct sigaction action = { .sa_handler = stop_all };
+	int count, failed = 0;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	fb_log_set(print_log, NULL);
+	parse(argc, argv, &options);
+	count = argc - optind;
+	sigaction(SIGTERM, &action, NULL);
+	for (int i = 0; i < count && i < MOUNTS_MAX && !failed; i++)
+		failed = serve(i, argv[optind + i], &options);
+	if (!failed)
+		printf("serving\n");
+	for (int i = 0; i < count && i < MOUNTS_MAX; i++) {
+		int r = sessions[i] && !failed ? fb_session_wait(sessions[i]) : -1;
+
+		printf("ended %d: result %d, %zu bytes, checksum %016llx\n", i, r, memories[i].size,
+		       (unsigned long long)checksum(&memories[i]));
+		failed |= r < 0;
+	}
+	for (int i = 0; i < MOUNTS_MAX; i++)
+		fb_session_unref(sessions[i]);
+	return failed ? 1 : 0;
+}

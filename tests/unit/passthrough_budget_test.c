@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Descriptors of the passthrough driver: more nodes than may be open, closing what is idle, opening
+ * it again by its file handle, and what happens when there is nothing to close.
+ */
+#include "cmocka_setup.h"
+
+#include "node_client.h"
+
+#include "drivers/passthrough/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ROOT FB_ROOT_NODE
+#define LIMIT 64u
+#define FILES 1000u
+
+static struct share_client share;
+static uint64_t nodes[FILES];
+static unsigned logged;
+
+static void count_log(void *arg, enum fb_log_level level, const char *text)
+{
+	(void)arg;
+	(void)text;
+	if (level == FB_LOG_WARNING)
+		logged++;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	share_close(&share);
+	fb_log_set(NULL, NULL);
+	return 0;
+}
+
+static void start(enum fb_inode_handles handles)
+{
+	struct fb_passthrough_options options = { .size = sizeof(options),
+						  .handles = handles,
+						  .max_descriptors = LIMIT };
+
+	logged = 0;
+	share_open(&share, &options, NULL);
+	fb_log_set(count_log, NULL);
+}
+
+/* File handles need a capability and a file system that has them. */
+static void start_with_handles(void)
+{
+	start(FB_HANDLES_PREFER);
+	if (share.driver->handle_mode == FB_HANDLES_NEVER)
+		SKIP_BECAUSE("file handles can not be used here");
+}
+
+static void make_name(char name[static 16], unsigned i)
+{
+	snprintf(name, 16, "f%u", i);
+}
+
+static void make_files(unsigned count)
+{
+	char name[16];
+
+	for (unsigned i = 0; i < count; i++) {
+		make_name(name, i);
+		share_make(&share, name, "x", 0600);
+	}
+}
+
+static void look_up_all(unsigned count)
+{
+	char name[16];
+
+	for (unsigned i = 0; i < count; i++) {
+		make_name(name, i);
+		nodes[i] = node_of(&share, name);
+	}
+}
+
+/* P17, H11 */
+static void test_more_nodes_than_descriptors(void **state)
+{
+	struct fb_wire_attr_out attr;
+	unsigned before;
+
+	(void)state;
+	start_with_handles();
+	before = share_descriptors();
+	make_files(FILES);
+	look_up_all(FILES);
+	assert_int_equal(share.driver->inodes.count, FILES + 1);
+	assert_true(share.driver->budget.taken <= LIMIT);
+	assert_true(share_descriptors() <= before + LIMIT);
+	assert_true(share.driver->budget.evictions > 0);
+	for (unsigned i = 0; i < FILES; i++) {
+		assert_int_equal(node_getattr(&share, nodes[i], &attr), 0);
+		assert_int_equal(attr.attr.size, 1);
+	}
+	/* The same files are the same nodes, with their descriptors closed meanwhile. */
+	for (unsigned i = 0; i < FILES; i++) {
+		char name[16];
+
+		make_name(name, i);
+		assert_int_equal(node_of(&share, name), nodes[i]);
+		share_forget(&share, nodes[i], 2);
+	}
+	assert_int_equal(share.driver->inodes.count, 1);
+	assert_true(share_descriptors() <= before);
+	assert_int_equal(logged, 0);
+}
+
+/* Directories, symbolic links and open files come back as well. */
+static void test_all_kinds_come_back(void **state)
+{
+	struct fb_wire_entry_out dir, link, entry;
+	struct share_file file;
+	char target[16], byte;
+
+	(void)state;
+	start_with_handles();
+	make_files(FILES);
+	assert_int_equal(node_mkdir(&share, ROOT, "dir", 0700, &dir), 0);
+	share_make(&share, "dir/inner", "inner", 0600);
+	assert_int_equal(node_symlink(&share, ROOT, "link", "there", &link), 0);
+	file = share_open_name(&share, "f0", O_RDONLY);
+	look_up_all(FILES);
+	assert_int_equal(node_readlink(&share, link.nodeid, target, sizeof(target)), 5);
+	assert_int_equal(share_lookup(&share, dir.nodeid, "inner", &entry), 0);
+	assert_int_equal(node_link(&share, link.nodeid, dir.nodeid, "link2", &entry), 0);
+	look_up_all(FILES);
+	assert_int_equal(node_mkdir(&share, dir.nodeid, "sub", 0700, &entry), 0);
+	assert_int_equal(share_read(&share, file.node, file.fh, &byte, 1, 0, O_RDONLY), 1);
+	assert_int_equal(share_release(&share, file.node, file.fh, 0), 0);
+}
+
+/* A file without a name can not be opened by its handle: its descriptor is kept or got back. */
+static void test_unlinked_nodes_survive(void **state)
+{
+	struct fb_wire_attr_out attr;
+	struct fb_wire_entry_out dir;
+	uint64_t early, late, replaced;
+
+	(void)state;
+	start_with_handles();
+	make_files(FILES);
+	share_make(&share, "early", "x", 0600);
+	share_make(&share, "late", "x", 0600);
+	share_make(&share, "replaced", "x", 0600);
+	early = node_of(&share, "early");
+	late = node_of(&share, "late");
+	replaced = node_of(&share, "replaced");
+	assert_int_equal(node_mkdir(&share, ROOT, "dir", 0700, &dir), 0);
+	assert_int_equal(node_unlink(&share, ROOT, "early"), 0);
+	look_up_all(FILES);
+	assert_int_equal(node_unlink(&share, ROOT, "late"), 0);
+	assert_int_equal(node_rmdir(&share, ROOT, "dir"), 0);
+	assert_int_equal(node_rename(&share, ROOT, "f0", ROOT, "replaced", 0), 0);
+	for (unsigned i = 1; i < FILES; i++)
+		assert_int_equal(node_getattr(&share, nodes[i], &attr), 0);
+	assert_int_equal(node_getattr(&share, early, &attr), 0);
+	assert_int_equal(node_getattr(&share, late, &attr), 0);
+	assert_int_equal(node_getattr(&share, dir.nodeid, &attr), 0);
+	assert_int_equal(node_getattr(&share, replaced, &attr), 0);
+	assert_int_equal(attr.attr.nlink, 0);
+}
+
+/* D13: fails one call at a time, says so once, and recovers. */
+static void test_nothing_to_close(void **state)
+{
+	struct fb_wire_entry_out entry;
+	unsigned known = 0;
+	char name[16];
+
+	(void)state;
+	start(FB_HANDLES_NEVER);
+	make_files(2 * LIMIT);
+	for (unsigned i = 0; i < 2 * LIMIT; i++) {
+		int result;
+
+		make_name(name, i);
+		result = share_lookup(&share, ROOT, name, &entry);
+		if (result == 0)
+			nodes[known++] = entry.nodeid;
+		else
+			assert_int_equal(result, -ENFILE);
+	}
+	assert_in_range(known, LIMIT / 2, LIMIT);
+	assert_int_equal(share.driver->budget.taken, LIMIT);
+	assert_int_equal(logged, 1);
+	share_forget(&share, nodes[0], 1);
+	assert_int_equal(share_lookup(&share, ROOT, "f100", &entry), 0);
+}
+
+static void test_open_files_count(void **state)
+{
+	struct share_file files[LIMIT];
+	struct fb_wire_open_out open;
+	unsigned count = 0;
+	uint64_t node;
+	int result;
+
+	(void)state;
+	start_with_handles();
+	make_files(1);
+	node = node_of(&share, "f0");
+	while ((result = share_open_file(&share, node, O_RDONLY, 0, &open)) == 0) {
+		assert_true(count < LIMIT);
+		files[count++].fh = open.fh;
+	}
+	assert_int_equal(result, -ENFILE);
+	assert_true(count > LIMIT / 2);
+	while (count > 0)
+		assert_int_equal(share_release(&share, node, files[--count].fh, 0), 0);
+	assert_int_equal(share_open_file(&share, node, O_RDONLY, 0, &open), 0);
+}
+
+/* The process runs out before the budget does: close idle ones and try again. */
+static void test_process_runs_out(void **state)
+{
+	struct fb_passthrough_options options = { .size = sizeof(options) };
+	struct rlimit old, small;
+	struct fb_wire_entry_out entry;
+	char name[16];
+
+	(void)state;
+	share_open(&share, &options, NULL);
+	if (share.driver->handle_mode == FB_HANDLES_NEVER)
+		SKIP_BECAUSE("file handles can not be used here");
+	make_files(FILES);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	small = (struct rlimit){ .rlim_cur = share_descriptors() + 50, .rlim_max = old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
+	for (unsigned i = 0; i < FILES; i++) {
+		make_name(name, i);
+		assert_int_equal(share_lookup(&share, ROOT, name, &entry), 0);
+	}
+	assert_true(share.driver->budget.evictions > 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+}
+
+/* Two threads walk more files than there are descriptors: a closed one must never be used. */
+static void *walk(void *arg)
+{
+	struct fb_passthrough *fs = arg;
+	struct statx statx;
+
+	for (unsigned i = 0; i < 8 * FILES; i++) {
+		struct fb_inode *inode = fb_inode_get(fs, nodes[(i * 7 + i / 13) % FILES]);
+		const char *complaint = NULL;
+
+		if (!inode)
+			return "a node was lost";
+		if (fb_inode_stat(fs, inode, &statx) < 0)
+			complaint = "a node could not be opened";
+		else if (statx.stx_ino != inode->ino)
+			complaint = "a descriptor of another file";
+		fb_inode_put(fs, inode);
+		if (complaint)
+			return (void *)(uintptr_t)complaint;
+	}
+	return NULL;
+}
+
+static void test_eviction_beside_use(void **state)
+{
+	pthread_t threads[3];
+
+	(void)state;
+	start_with_handles();
+	make_files(FILES);
+	look_up_all(FILES);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, walk, share.driver), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		void *complaint;
+
+		assert_int_equal(pthread_join(threads[i], &complaint), 0);
+		if (complaint)
+			fail_msg("%s", (const char *)complaint);
+	}
+	assert_true(share.driver->budget.taken <= LIMIT);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_teardown(name, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_more_nodes_than_descriptors),
+		TEST(test_all_kinds_come_back),
+		TEST(test_unlinked_nodes_survive),
+		TEST(test_nothing_to_close),
+		TEST(test_open_files_count),
+		TEST(test_process_runs_out),
+		TEST(test_eviction_beside_use),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Opening and making files through the passthrough driver, and reading and writing them. Rows P, H
+ * and D are those of the driver reference's lists of mistakes that others made.
+ */
+#include "cmocka_setup.h"
+
+#include "share_client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct share_client client;
+
+static int setup(void **state)
+{
+	(void)state;
+	share_open(&client, NULL, NULL);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	share_close(&client);
+	return 0;
+}
+
+static uint64_t node_of(const char *name)
+{
+	struct fb_wire_entry_out entry = { 0 };
+
+	assert_int_equal(share_lookup(&client, FB_ROOT_NODE, name, &entry), 0);
+	return entry.nodeid;
+}
+
+/* Ask as a plain user, which only root may let us be. */
+static void become(uint32_t uid, uint32_t gid)
+{
+	if (geteuid() != 0)
+		return;
+	client.uid = uid;
+	client.gid = gid;
+}
+
+#define NEED_ROOT()                                                                                \
+	do {                                                                                       \
+		if (geteuid() != 0)                                                                \
+			SKIP_BECAUSE("only root keeps suid bits over a write");                    \
+	} while (0)
+
+static void reads_and_writes(void **state)
+{
+	struct share_file file;
+	char got[32];
+
+	(void)state;
+	share_make(&client, "f", "0123456789", 0644);
+	file = share_open_name(&client, "f", O_RDWR);
+	assert_int_equal(share_write(&client, file.node, file.fh, "ab", 2, 4, O_RDWR, 0), 2);
+	assert_int_equal(share_read(&client, file.node, file.fh, got, 32, 3, O_RDWR), 7);
+	assert_memory_equal(got, "3ab6789", 7);
+	assert_int_equal(share_read(&client, file.node, file.fh, got, 32, 10, O_RDWR), 0);
+	assert_int_equal(share_fsync(&client, FB_OP_FSYNC, file.node, file.fh, 0), 0);
+	assert_int_equal(share_fsync(&client, FB_OP_FSYNC, file.node, file.fh, FB_FSYNC_DATASYNC),
+			 0);
+	assert_int_equal(share_flush(&client, file.node, file.fh, 1), 0);
+	assert_int_equal(share_release(&client, file.node, file.fh, 0), 0);
+	share_expect(&client, "f", "0123ab6789");
+}
+
+/* Each use of a handle checks that it exists and belongs to the node (G6). */
+static void wrong_handles_are_refused(void **state)
+{
+	struct share_file file, other;
+	uint64_t dir;
+	char got[8];
+
+	(void)state;
+	share_make(&client, "f", "x", 0644);
+	share_make(&client, "g", "y", 0644);
+	file = share_open_name(&client, "f", O_RDWR);
+	other = share_open_name(&client, "g", O_RDWR);
+	assert_int_equal(share_open_dir(&client, FB_ROOT_NODE, O_RDONLY, &dir), 0);
+	assert_int_equal(share_read(&client, file.node, other.fh, got, 8, 0, 0), -EBADF);
+	assert_int_equal(share_read(&client, FB_ROOT_NODE, dir, got, 8, 0, 0), -EBADF);
+	assert_int_equal(share_read(&client, file.node, 0, got, 8, 0, 0), -EBADF);
+	assert_int_equal(share_write(&client, file.node, UINT64_MAX, "z", 1, 0, 0, 0), -EBADF);
+	assert_int_equal(share_flush(&client, file.node, other.fh, 1), -EBADF);
+	assert_int_equal(share_fsync(&client, FB_OP_FSYNC, file.node, other.fh, 0), -EBADF);
+	assert_int_equal(share_fallocate(&client, file.node, other.fh, 0, 0, 10), -EBADF);
+	assert_int_equal(share_seek(&client, file.node, other.fh, 0, SEEK_DATA), -EBADF);
+	/* Releasing what is not there, or through the wrong node, changes nothing. */
+	share_release(&client, file.node, other.fh, 0);
+	assert_int_equal(share_read(&client, other.node, other.fh, got, 8, 0, 0), 1);
+	share_release(&client, other.node, other.fh, 0);
+	share_release(&client, other.node, other.fh, 0);
+	assert_int_equal(share_read(&client, other.node, other.fh, got, 8, 0, 0), -EBADF);
+}
+
+static void modes_of_access_hold(void **state)
+{
+	struct share_file file;
+	char got[8];
+
+	(void)state;
+	share_make(&client, "f", "x", 0644);
+	file = share_open_name(&client, "f", O_RDONLY);
+	assert_int_equal(share_write(&client, file.node, file.fh, "z", 1, 0, O_RDONLY, 0), -EBADF);
+	file = share_open_name(&client, "f", O_WRONLY);
+	assert_int_equal(share_read(&client, file.node, file.fh, got, 8, 0, O_WRONLY), -EBADF);
+}
+
+/*
+ * P3, D14: flags and types that must not reach the host, whose directory stays as it is.
+ */
+static void hostile_opens_are_refused(void **state)
+{
+	static const int flags[] = { O_TMPFILE | O_RDWR, O_PATH, O_CREAT, O_EXCL };
+	struct fb_wire_open_out open = { 0 };
+	uint64_t fh;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		assert_int_equal(share_open_file(&client, FB_ROOT_NODE, flags[i], 0, &open), -EINVAL);
+		assert_int_equal(share_open_dir(&client, FB_ROOT_NODE, flags[i], &fh), -EINVAL);
+	}
+	/* Only an empty directory can be removed. */
+	assert_int_equal(rmdir(client.dir), 0);
+	assert_int_equal(share_open_file(&client, FB_ROOT_NODE, O_ACCMODE, 0, &open), -EINVAL);
+}
+
+static void special_files_are_not_opened(void **state)
+{
+	struct fb_wire_open_out open = { 0 };
+	uint64_t node, fh;
+
+	(void)state;
+	assert_int_equal(share_open_file(&client, FB_ROOT_NODE, O_RDONLY, 0, &open), -EISDIR);
+	assert_int_equal(mkfifo(share_path(&client, "fifo"), 0666), 0);
+	node = node_of("fifo");
+	assert_int_equal(share_open_file(&client, node, O_RDONLY, 0, &open), -EBADF);
+	assert_int_equal(share_open_dir(&client, node, O_RDONLY, &fh), -ENOTDIR);
+	assert_int_equal(symlink("/etc/passwd", share_path(&client, "link")), 0);
+	node = node_of("link");
+	assert_int_equal(share_open_file(&client, node, O_RDONLY, 0, &open), -EBADF);
+	assert_int_equal(share_open_file(&client, 4711, O_RDONLY, 0, &open), -ESTALE);
+	if (mknod(share_path(&client, "null"), S_IFCHR | 0666, 0x103) == 0)
+		assert_int_equal(share_open_file(&client, node_of("null"), O_RDWR, 0, &open),
+				 -EBADF);
+}
+
+/* An exec opens with a flag (0x20) that openat2 refuses; others mean nothing to the host. */
+static void odd_flags_stay_behind(void **state)
+{
+	struct share_file file;
+
+	(void)state;
+	share_make(&client, "f", "x", 0755);
+	file = share_open_name(&client, "f",
+			       O_RDONLY | 0x20 | O_NONBLOCK | O_NOFOLLOW | O_ASYNC | O_NOATIME);
+	share_release(&client, file.node, file.fh, 0);
+}
+
+/* P7, O_APPEND: the request decides, not the descriptor. */
+static void appends_by_request(void **state)
+{
+	struct share_file file;
+
+	(void)state;
+	share_make(&client, "f", "01234", 0644);
+	file = share_open_name(&client, "f", O_RDWR | O_APPEND);
+	/* As the host does it: at its end, whatever offset the client believes in. */
+	assert_int_equal(share_write(&client, file.node, file.fh, "a", 1, 0, O_RDWR | O_APPEND, 0),
+			 1);
+	/* fcntl() took the flag away, and the page cache writes where the bytes stood. */
+	assert_int_equal(share_write(&client, file.node, file.fh, "b", 1, 0, O_RDWR, 0), 1);
+	assert_int_equal(share_write(&client, file.node, file.fh, "c", 1, 1, O_RDWR | O_APPEND,
+				     FB_WRITE_CACHE),
+			 1);
+	share_expect(&client, "f", "bc234a");
+}
+
+/* P7, O_DIRECT: memory that is not aligned, and requests that have dropped the flag. */
+static void direct_io_takes_any_memory(void **state)
+{
+	struct share_file file;
+	char *data = malloc(8192 + 3), *got = malloc(8192 + 3);
+
+	(void)state;
+	memset(data, 'd', 8192 + 3);
+	share_make(&client, "f", "", 0644);
+	file = share_open_name(&client, "f", O_RDWR | O_DIRECT);
+	assert_int_equal(
+		share_write(&client, file.node, file.fh, data + 3, 8192, 0, O_RDWR | O_DIRECT, 0),
+		8192);
+	assert_int_equal(share_read(&client, file.node, file.fh, got, 8192, 0, O_RDWR | O_DIRECT),
+			 8192);
+	assert_memory_equal(got, data, 8192);
+	/* Not aligned, without the flag: written by the page cache, or after fcntl(). */
+	assert_int_equal(share_write(&client, file.node, file.fh, "abc", 3, 8190, O_RDWR, 0), 3);
+	assert_int_equal(share_read(&client, file.node, file.fh, got, 100, 8190, O_RDWR), 3);
+	assert_memory_equal(got, "abc", 3);
+	share_release(&client, file.node, file.fh, 0);
+	free(data);
+	free(got);
+}
+
+/* P8: requests that fail leave the handle as it was. */
+static void failures_leave_the_handle_alone(void **state)
+{
+	struct share_file file;
+	char got[8];
+
+	(void)state;
+	share_make(&client, "f", "x", 0644);
+	file = share_open_name(&client, "f", O_RDWR);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(share_read(&client, file.node, file.fh, got, 8, UINT64_MAX, 0),
+				 -EINVAL);
+		assert_true(share_write(&client, file.node, file.fh, "y", 1, INT64_MAX, 0, 0) < 0);
+		assert_int_equal(share_read(&client, file.node, file.fh, got, 8, 0, 0), 1);
+	}
+	share_release(&client, file.node, file.fh, 0);
+}
+
+static void creates(void **state)
+{
+	struct fb_wire_create_out made = { 0 };
+	struct stat host;
+
+	(void)state;
+	become(1000, 1001);
+	assert_int_equal(share_create(&client, FB_ROOT_NODE, "n", 0640, O_RDWR | O_EXCL, &made), 0);
+	assert_int_equal(lstat(share_path(&client, "n"), &host), 0);
+	/* H5: the caller's, not the daemon's. */
+	assert_int_equal(host.st_uid, client.uid);
+	assert_int_equal(host.st_gid, client.gid);
+	assert_int_equal(host.st_mode, S_IFREG | 0640);
+	/* D9, P10: entry and handle are the new inode. */
+	assert_int_equal(made.entry.attr.ino, host.st_ino);
+	assert_int_equal(
+		share_write(&client, made.entry.nodeid, made.open.fh, "new", 3, 0, O_RDWR, 0), 3);
+	share_expect(&client, "n", "new");
+	assert_int_equal(share_create(&client, FB_ROOT_NODE, "n", 0640, O_RDWR | O_EXCL, &made),
+			 -EEXIST);
+	assert_int_equal(share_create(&client, 4711, "m", 0640, O_RDWR, &made), -ESTALE);
+}
+
+/* P9: who may not act as others makes nothing in their name. */
+static void foreign_creates_are_refused(void **state)
+{
+	struct fb_wire_create_out made = { 0 };
+
+	(void)state;
+	if (geteuid() == 0)
+		SKIP_BECAUSE("root may act as others");
+	client.uid++;
+	assert_int_equal(share_create(&client, FB_ROOT_NODE, "n", 0640, O_RDWR, &made), -EPERM);
+	assert_int_not_equal(access(share_path(&client, "n"), F_OK), 0);
+}
+
+/* P4: create of an existing file opens that one. */
+static void create_opens_what_exists(void **state)
+{
+	struct fb_wire_create_out made = { 0 };
+	struct stat host;
+	char got[8];
+
+	(void)state;
+	share_make(&client, "f", "content", 0666);
+	assert_int_equal(stat(share_path(&client, "f"), &host), 0);
+	become(1000, 1000);
+	assert_int_equal(share_create(&client, FB_ROOT_NODE, "f", 0600, O_RDWR, &made), 0);
+	assert_int_equal(made.entry.attr.ino, host.st_ino);
+	assert_int_equal(made.entry.attr.mode, S_IFREG | 0666);
+	assert_int_equal(share_read(&client, made.entry.nodeid, made.open.fh, got, 8, 0, 0), 7);
+	share_release(&client, made.entry.nodeid, made.open.fh, 0);
+	/* The attributes are those after it was cut (G14). */
+	assert_int_equal(share_create(&client, FB_ROOT_NODE, "f", 0600, O_RDWR | O_TRUNC, &made),
+			 0);
+	assert_int_equal(made.entry.attr.size, 0);
+	share_expect(&client, "f", "");
+}
+
+/* H7: what can not be opened by create stays untouched and costs nothing. */
+static void create_on_other_types(void **state)
+{
+	struct fb_wire_create_out made = { 0 };
+	unsigned descriptors;
+
+	(void)state;
+	share_make(&client, "target", "t", 0666);
+	assert_int_equal(symlink("target", share_path(&client, "link")), 0);
+	assert_int_equal(symlink("/tmp/fb-outside", share_path(&client, "out")), 0);
+	assert_int_equal(mkdir(share_path(&client, "dir"), 0777), 0);
+	assert_int_equal(mkfifo(share_path(&client, "fifo"), 0666), 0);
+	descriptors = share_descriptors();
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(share_create(&client, FB_ROOT_NODE, "link", 0600, O_RDWR, &made),
+				 -ESTALE);
+		assert_int_equal(share_create(&client, FB_ROOT_NODE, "out", 0600,
+					      O_RDWR | O_NOFOLLOW, &made),
+				 -ELOOP);
+		assert_int_equal(share_create(&client, FB_ROOT_NODE, "dir", 0600, O_RDWR, &made),
+				 -EISDIR);
+		assert_int_equal(share_create(&client, FB_ROOT_NODE, "fifo", 0600, O_RDWR, &made),
+				 -ESTALE);
+	}
+	assert_int_equal(share_descriptors(), descriptors);
+	assert_int_not_equal(access("/tmp/fb-outside", F_OK), 0);
+}
+
+/* P10: a count that create gave can be taken back; the node is unknown then. */
+static void create_counts_one_lookup(void **state)
+{
+	struct fb_wire_create_out made = { 0 };
+	struct fb_wire_open_out open = { 0 };
+
+	(void)state;
+	assert_int_equal(share_create(&client, FB_ROOT_NODE, "n", 0640, O_RDWR, &made), 0);
+	share_release(&client, made.entry.nodeid, made.open.fh, 0);
+	assert_int_equal(share_open_file(&client, made.entry.nodeid, O_RDONLY, 0, &open), 0);
+	share_release(&client, made.entry.nodeid, open.fh, 0);
+	share_forget(&client, made.entry.nodeid, 1);
+	assert_int_equal(share_open_file(&client, made.entry.nodeid, O_RDONLY, 0, &open), -ESTALE);
+}
+
+/* An answer that nobody got: the core takes back node and handle. */
+static void undelivered_creates_leave_nothing(void **state)
+{
+	struct fb_wire_create_out made = { 0 };
+	unsigned descriptors = share_descriptors();
+
+	(void)state;
+	fb_loopback_drop_answers(client.loopback, 1, ENOENT);
+	assert_true(share_create(&client, FB_ROOT_NODE, "n", 0640, O_RDWR, &made) <= 0);
+	assert_int_equal(share_descriptors(), descriptors);
+	assert_int_equal(access(share_path(&client, "n"), F_OK), 0);
+}
+
+/* H8: TMPFILE then RELEASE is balanced. */
+static void makes_files_without_a_name(void **state)
+{
+	struct fb_wire_create_out made = { 0 };
+	unsigned descriptors = share_descriptors();
+	int result;
+
+	(void)state;
+	become(1000, 1000);
+	result = share_tmpfile(&client, FB_ROOT_NODE, 0600, O_RDWR, &made);
+	if (result == -EOPNOTSUPP)
+		SKIP_BECAUSE("/tmp has no O_TMPFILE");
+	assert_int_equal(result, 0);
+	assert_int_equal(made.entry.attr.nlink, 0);
+	assert_int_equal(made.entry.attr.uid, client.uid);
+	assert_int_equal(share_write(&client, made.entry.nodeid, made.open.fh, "tmp", 3, 0, 0, 0),
+			 3);
+	share_release(&client, made.entry.nodeid, made.open.fh, 0);
+	share_forget(&client, made.entry.nodeid, 1);
+	assert_int_equal(share_descriptors(), descriptors);
+}
+
+/* H14, O_TRUNC with the wish to clear suid and sgid. */
+static void suid_goes_when_asked(void **state)
+{
+	struct fb_wire_open_out open = { 0 };
+	struct share_file file;
+	struct stat host;
+
+	(void)state;
+	NEED_ROOT();
+	share_make(&client, "w", "x", 06755);
+	file = share_open_name(&client, "w", O_RDWR);
+	assert_int_equal(share_write(&client, file.node, file.fh, "y", 1, 0, 0, 0), 1);
+	assert_int_equal(stat(share_path(&client, "w"), &host), 0);
+	assert_int_equal(host.st_mode & 07777, 06755);
+	assert_int_equal(
+		share_write(&client, file.node, file.fh, "y", 1, 0, 0, FB_WRITE_KILL_SUIDGID), 1);
+	assert_int_equal(stat(share_path(&client, "w"), &host), 0);
+	assert_int_equal(host.st_mode & 07777, 0755);
+	share_make(&client, "t", "x", 06755);
+	assert_int_equal(share_open_file(&client, node_of("t"), O_RDWR | O_TRUNC,
+					 FB_OPEN_KILL_SUIDGID, &open),
+			 0);
+	assert_int_equal(stat(share_path(&client, "t"), &host), 0);
+	assert_int_equal(host.st_mode & 07777, 0755);
+	assert_int_equal(host.st_size, 0);
+}
+
+/* fallocate and copies carry no such wish: whoever is not root loses the bits. */
+static void suid_goes_for_plain_users(void **state)
+{
+	struct fb_wire_copy_file_range_in copy = { .len = 1 };
+	struct share_file from, to;
+	struct stat host;
+
+	(void)state;
+	NEED_ROOT();
+	share_make(&client, "from", "abc", 0644);
+	share_make(&client, "to", "x", 06777);
+	from = share_open_name(&client, "from", O_RDONLY);
+	to = share_open_name(&client, "to", O_RDWR);
+	copy.fh_in = from.fh;
+	copy.fh_out = to.fh;
+	copy.nodeid_out = to.node;
+	assert_int_equal(share_fallocate(&client, to.node, to.fh, 0, 0, 100), 0);
+	assert_int_equal(share_copy(&client, &copy, from.node), 1);
+	assert_int_equal(stat(share_path(&client, "to"), &host), 0);
+	assert_int_equal(host.st_mode & 07777, 06777);
+	client.uid = 1000;
+	assert_int_equal(share_copy(&client, &copy, from.node), 1);
+	assert_int_equal(stat(share_path(&client, "to"), &host), 0);
+	assert_int_equal(host.st_mode & 07777, 0777);
+	assert_int_equal(chmod(share_path(&client, "to"), 06777), 0);
+	assert_int_equal(share_fallocate(&client, to.node, to.fh, 0, 0, 200), 0);
+	assert_int_equal(stat(share_path(&client, "to"), &host), 0);
+	assert_int_equal(host.st_mode & 07777, 0777);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(reads_and_writes),
+		TEST(wrong_handles_are_refused),
+		TEST(modes_of_access_hold),
+		TEST(hostile_opens_are_refused),
+		TEST(special_files_are_not_opened),
+		TEST(odd_flags_stay_behind),
+		TEST(appends_by_request),
+		TEST(direct_io_takes_any_memory),
+		TEST(failures_leave_the_handle_alone),
+		TEST(creates),
+		TEST(foreign_creates_are_refused),
+		TEST(create_opens_what_exists),
+		TEST(create_on_other_types),
+		TEST(create_counts_one_lookup),
+		TEST(undelivered_creates_leave_nothing),
+		TEST(makes_files_without_a_name),
+		TEST(suid_goes_when_asked),
+		TEST(suid_goes_for_plain_users),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
