@@ -11,7 +11,7 @@
 struct fb_backing_file {
 	struct fb_backing_file *next;
 	uint64_t fh;
-	int fd; /* the driver's, or -1; borrowed until release */
+	int fd;         /* the driver's, or -1; borrowed until release */
 	unsigned users; /* reads and writes under way */
 };
 

@@ -23,7 +23,7 @@ struct fb_transport;
 struct fb_backings {
 	pthread_mutex_t lock;
 	pthread_cond_t unused; /* a file that was removed is not read or written any more */
-	_Atomic size_t count; /* nodes in the table */
+	_Atomic size_t count;  /* nodes in the table */
 	_Atomic size_t served; /* open files that the core serves itself */
 	struct fb_backing_node *buckets[FB_BACKING_BUCKETS];
 };

@@ -55,8 +55,8 @@ int fb_handle_setxattr(struct fb_req *req)
 
 	if (in->setxattr_flags & FB_SETXATTR_ACL_KILL_SGID)
 		flags |= FB_XATTR_ACL_KILL_SGID;
-	return driver(req)->setxattr(self(req), req, node(req), name(req),
-				     req->args.tail, req->args.tail_size, flags);
+	return driver(req)->setxattr(self(req), req, node(req), name(req), req->args.tail,
+				     req->args.tail_size, flags);
 }
 
 int fb_handle_getxattr(struct fb_req *req)

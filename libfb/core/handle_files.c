@@ -26,7 +26,8 @@ int fb_handle_opendir(struct fb_req *req)
 
 	if (in->flags & FB_OPEN_NEVER)
 		return -EINVAL;
-	return driver(req)->opendir(self(req), req, node(req), open_flags(in->flags), &req->out.open);
+	return driver(req)->opendir(self(req), req, node(req), open_flags(in->flags),
+				    &req->out.open);
 }
 
 int fb_handle_read(struct fb_req *req)
@@ -183,10 +184,9 @@ static int copy_file_range(struct fb_req *req, uint64_t max)
 {
 	const struct fb_wire_copy_file_range_in *in = req->args.in;
 
-	return driver(req)->copy_file_range(self(req), req, node(req), in->fh_in, in->off_in,
-					    in->nodeid_out, in->fh_out, in->off_out,
-					    in->len < max ? in->len : max, in->flags,
-					    &req->out.number);
+	return driver(req)->copy_file_range(
+		self(req), req, node(req), in->fh_in, in->off_in, in->nodeid_out, in->fh_out,
+		in->off_out, in->len < max ? in->len : max, in->flags, &req->out.number);
 }
 
 int fb_handle_copy_file_range(struct fb_req *req)

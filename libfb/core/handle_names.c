@@ -13,8 +13,8 @@ int fb_handle_lookup(struct fb_req *req)
 
 int fb_handle_symlink(struct fb_req *req)
 {
-	return driver(req)->symlink(self(req), req, node(req), name(req),
-				    req->args.name[1], &req->out.entry);
+	return driver(req)->symlink(self(req), req, node(req), name(req), req->args.name[1],
+				    &req->out.entry);
 }
 
 int fb_handle_mknod(struct fb_req *req)
@@ -29,8 +29,7 @@ int fb_handle_mkdir(struct fb_req *req)
 {
 	const struct fb_wire_mkdir_in *in = req->args.in;
 
-	return driver(req)->mkdir(self(req), req, node(req), name(req), in->mode,
-				  &req->out.entry);
+	return driver(req)->mkdir(self(req), req, node(req), name(req), in->mode, &req->out.entry);
 }
 
 int fb_handle_unlink(struct fb_req *req)

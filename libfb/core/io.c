@@ -202,7 +202,9 @@ bool fb_dirsink_fits(const struct fb_dirsink *to, size_t name_len)
 int fb_dirsink_add(struct fb_dirsink *to, const struct fb_dirent *entry,
 		   const struct fb_entry *plus)
 {
-	int added = fb_dirent_add(to->buffer + to->size, to->room - to->size, to->plus, entry, plus);
+	/* Without room there is no buffer either. */
+	uint8_t *at = to->room > 0 ? to->buffer + to->size : NULL;
+	int added = fb_dirent_add(at, to->room - to->size, to->plus, entry, plus);
 
 	if (added < 0)
 		return added;

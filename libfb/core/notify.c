@@ -367,10 +367,11 @@ int fb_notify_prune(struct fb_session *session, const uint64_t *nodes, size_t co
 
 int fb_notify_flush(struct fb_session *session)
 {
-	struct fb_notifier *notifier = &session->notifier;
+	struct fb_notifier *notifier;
 
 	if (!session)
 		return fb_fail(EINVAL, "a session is needed");
+	notifier = &session->notifier;
 	if (fb_dispatch_active())
 		return fb_fail(EDEADLK, "waiting for notifications inside an operation");
 	FB_SCOPED_LOCK(&notifier->lock);

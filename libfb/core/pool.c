@@ -22,8 +22,8 @@ static int buffer_map(struct fb_pool *pool, struct fb_req *req)
 
 	if (pool->buffer_size == 0 || req->buffer)
 		return 0;
-	buffer = mmap(NULL, pool->buffer_size, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	buffer = mmap(NULL, pool->buffer_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		      -1, 0);
 	if (buffer == MAP_FAILED)
 		return -1;
 	req->buffer = buffer;

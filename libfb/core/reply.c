@@ -256,15 +256,15 @@ static int pack_empty(struct fb_req *req, int result, struct parcel *parcel)
 typedef int pack_fn(struct fb_req *req, int result, struct parcel *parcel);
 
 static pack_fn *const packers[] = {
-	[FB_REPLY_NONE] = pack_empty,	  [FB_REPLY_EMPTY] = pack_empty,
-	[FB_REPLY_ENTRY] = pack_entry,	  [FB_REPLY_ATTR] = pack_attr,
-	[FB_REPLY_OPEN] = pack_open,	  [FB_REPLY_CREATE] = pack_create,
-	[FB_REPLY_WRITE] = pack_write,	  [FB_REPLY_STATFS] = pack_statfs,
-	[FB_REPLY_BYTES] = pack_bytes,	  [FB_REPLY_DIRENTS] = pack_dirents,
-	[FB_REPLY_XATTR] = pack_xattr,	  [FB_REPLY_LK] = pack_lk,
-	[FB_REPLY_IOCTL] = pack_ioctl,	  [FB_REPLY_POLL] = pack_poll,
-	[FB_REPLY_BMAP] = pack_bmap,	  [FB_REPLY_LSEEK] = pack_lseek,
-	[FB_REPLY_COPY] = pack_copy,	  [FB_REPLY_STATX] = pack_statx,
+	[FB_REPLY_NONE] = pack_empty,  [FB_REPLY_EMPTY] = pack_empty,
+	[FB_REPLY_ENTRY] = pack_entry, [FB_REPLY_ATTR] = pack_attr,
+	[FB_REPLY_OPEN] = pack_open,   [FB_REPLY_CREATE] = pack_create,
+	[FB_REPLY_WRITE] = pack_write, [FB_REPLY_STATFS] = pack_statfs,
+	[FB_REPLY_BYTES] = pack_bytes, [FB_REPLY_DIRENTS] = pack_dirents,
+	[FB_REPLY_XATTR] = pack_xattr, [FB_REPLY_LK] = pack_lk,
+	[FB_REPLY_IOCTL] = pack_ioctl, [FB_REPLY_POLL] = pack_poll,
+	[FB_REPLY_BMAP] = pack_bmap,   [FB_REPLY_LSEEK] = pack_lseek,
+	[FB_REPLY_COPY] = pack_copy,   [FB_REPLY_STATX] = pack_statx,
 	[FB_REPLY_INIT] = pack_init,
 };
 
@@ -313,7 +313,8 @@ static void undo_listing(struct fb_req *req)
 	struct fb_dirent_view view;
 	size_t at = 0;
 
-	while (fb_dirent_next(req->dirsink.buffer, req->dirsink.size, true, &at, &view) > 0)
+	while (at < req->dirsink.size &&
+	       fb_dirent_next(req->dirsink.buffer, req->dirsink.size, true, &at, &view) > 0)
 		undo_lookup(req, view.node);
 }
 

@@ -91,10 +91,10 @@ struct fb_req {
 	struct fb_req_answer answer;
 	uint64_t begun_ns;
 
-	_Atomic unsigned progress; /* FB_REQ_RETURNED, FB_REQ_ANSWERED */
-	_Atomic uint64_t unique;   /* while under way, for INTERRUPT; else 0 */
-	_Atomic uint64_t interrupted_unique; /* equal to unique: interrupted */
-	_Atomic bool may_wake;               /* wake has been set since the request began */
+	_Atomic unsigned progress;                   /* FB_REQ_RETURNED, FB_REQ_ANSWERED */
+	_Atomic uint64_t unique;                     /* while under way, for INTERRUPT; else 0 */
+	_Atomic uint64_t interrupted_unique;         /* equal to unique: interrupted */
+	_Atomic bool may_wake;                       /* wake has been set since the request began */
 	void (*wake)(struct fb_req *req, void *arg); /* under the session's interrupt lock */
 	void *wake_arg;
 	bool by_worker; /* answered by the channel's worker, not by fb_req_complete() */

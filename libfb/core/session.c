@@ -60,9 +60,9 @@ static int options_settle(struct fb_session_options *o)
 	if (o->max_workers != 0 && o->workers > o->max_workers)
 		o->workers = o->max_workers;
 	if (o->max_workers == 0)
-		o->max_workers = o->workers == 1			? 1 :
+		o->max_workers = o->workers == 1                  ? 1 :
 				 o->workers > BLOCKED_WORKERS_MAX ? o->workers :
-								      BLOCKED_WORKERS_MAX;
+								    BLOCKED_WORKERS_MAX;
 	if (o->max_write == 0)
 		o->max_write = MAX_WRITE_DEFAULT;
 	if (o->max_write < MAX_WRITE_LEAST)
@@ -97,8 +97,8 @@ int fb_session_new(const struct fb_driver_ops *ops, void *self,
 		return fb_fail(ENOMEM, "no memory for a session");
 	if (!ops || copy_sized(&session->ops, sizeof(session->ops), ops, ops->size) < 0)
 		return fb_fail(EINVAL, "the operations' size is not set");
-	if (options && copy_sized(&session->options, sizeof(session->options), options,
-				  options->size) < 0)
+	if (options &&
+	    copy_sized(&session->options, sizeof(session->options), options, options->size) < 0)
 		return fb_fail(EINVAL, "the options' size is not set");
 	r = options_settle(&session->options);
 	if (r < 0)

@@ -13,7 +13,9 @@ static struct {
 	bool changed;
 	struct sigaction before;
 } actions[] = {
-	{ .signal = SIGINT }, { .signal = SIGTERM }, { .signal = SIGHUP },
+	{ .signal = SIGINT },
+	{ .signal = SIGTERM },
+	{ .signal = SIGHUP },
 	{ .signal = SIGPIPE, .ignore = true },
 };
 
@@ -33,8 +35,7 @@ static void stop(int signal)
 static void install(void)
 {
 	for (size_t i = 0; i < ACTIONS; i++) {
-		struct sigaction now,
-			wanted = { .sa_handler = actions[i].ignore ? SIG_IGN : stop };
+		struct sigaction now, wanted = { .sa_handler = actions[i].ignore ? SIG_IGN : stop };
 
 		if (sigaction(actions[i].signal, NULL, &now) < 0 || now.sa_handler != SIG_DFL)
 			continue;

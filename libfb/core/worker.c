@@ -26,7 +26,7 @@ struct fb_worker {
 	struct fb_workers *workers;
 	struct fb_channel *channel;
 	pthread_t thread;
-	bool running;       /* keeper only: a thread owns the channel */
+	bool running;        /* keeper only: a thread owns the channel */
 	uint64_t begun_seen; /* keeper only: channel->begun at the last tick */
 	_Atomic bool leave;
 	_Atomic bool left;

@@ -25,11 +25,11 @@ struct fb_workers {
 	int result;
 	_Atomic unsigned live, peak;
 	pthread_t keeper;
-	int wake_fd;            /* eventfd: the keeper sleeps on it */
-	_Atomic bool watching;  /* the keeper looks every few milliseconds */
-	_Atomic bool leave;     /* workers are to return */
-	_Atomic bool ended;     /* a worker saw the end of the connection */
-	_Atomic int error;      /* the first receive error, or 0 */
+	int wake_fd;           /* eventfd: the keeper sleeps on it */
+	_Atomic bool watching; /* the keeper looks every few milliseconds */
+	_Atomic bool leave;    /* workers are to return */
+	_Atomic bool ended;    /* a worker saw the end of the connection */
+	_Atomic int error;     /* the first receive error, or 0 */
 };
 
 int fb_workers_init(struct fb_workers *workers, struct fb_session *session);

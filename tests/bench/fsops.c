@@ -161,7 +161,8 @@ static void measure_readdir(const char *name, bool stats)
 	while ((entry = readdir(folder)) != NULL) {
 		seen++;
 		if (stats)
-			must(fstatat(dirfd(folder), entry->d_name, &status, AT_SYMLINK_NOFOLLOW), "stat");
+			must(fstatat(dirfd(folder), entry->d_name, &status, AT_SYMLINK_NOFOLLOW),
+			     "stat");
 	}
 	closedir(folder);
 	printf("%s %.3f us\n", name, (now() - start) / seen);

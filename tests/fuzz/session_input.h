@@ -41,14 +41,14 @@ enum input_kind {
 };
 
 /* In struct input_step, flags. */
-#define STEP_DROP 0x01   /* nobody gets the answer */
-#define STEP_HOLD 0x02   /* a pending one is completed at the end only */
-#define STEP_RESEND 0x04 /* the message held longest comes again, not this one */
+#define STEP_DROP 0x01     /* nobody gets the answer */
+#define STEP_HOLD 0x02     /* a pending one is completed at the end only */
+#define STEP_RESEND 0x04   /* the message held longest comes again, not this one */
 #define STEP_KEEP_LEN 0x08 /* send the length that is in the header, not the right one */
 
 struct input_step {
 	uint8_t kind, flags;
-	uint8_t number; /* for nodes and handles */
+	uint8_t number;              /* for nodes and handles */
 	uint8_t size_low, size_high; /* of the message that follows */
 };
 

@@ -88,8 +88,8 @@ static void test_after_the_end(void **state)
 
 	assert_int_equal(client_call(&rig->client, FB_OP_DESTROY, 0, NULL, 0, NULL, 0), 0);
 	client_build(&rig->client, FB_OP_STATFS, 1, NULL, 0, NULL, 0);
-	REFUSED(ENOTCONN, fb_loopback_send(rig->loop, rig->client.message,
-					   rig->client.message_size, answer, sizeof(answer)));
+	REFUSED(ENOTCONN, fb_loopback_send(rig->loop, rig->client.message, rig->client.message_size,
+					   answer, sizeof(answer)));
 	assert_int_equal(mock_calls(&rig->mock, MOCK_destroy), 1);
 }
 
@@ -98,8 +98,8 @@ static void test_after_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_second_transport), TEST(test_new),	      TEST(test_send),
-		TEST(test_receive),	     TEST(test_notification), TEST(test_after_the_end),
+		TEST(test_second_transport), TEST(test_new),          TEST(test_send),
+		TEST(test_receive),          TEST(test_notification), TEST(test_after_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

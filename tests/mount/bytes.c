@@ -104,7 +104,7 @@ static void *append(void *arg)
 
 static void check_records(const struct thread *threads, unsigned count)
 {
-	uint32_t next[THREADS_MAX] = {0};
+	uint32_t next[THREADS_MAX] = { 0 };
 	struct record found, wanted;
 	FILE *file = fopen(path, "r");
 
@@ -177,7 +177,8 @@ static void one_piece(struct thread *self, int fd, unsigned char *map)
 		break;
 	case 1:
 		if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
-			      (off_t)size + 1) < 0 && errno != EOPNOTSUPP)
+			      (off_t)size + 1) < 0 &&
+		    errno != EOPNOTSUPP)
 			COMPLAIN("fallocate: %s", strerror(errno));
 		break;
 	case 2:
@@ -237,7 +238,7 @@ static void check_file(void)
 int main(int argc, char **argv)
 {
 	static struct thread threads[THREADS_MAX];
-	struct sigaction action = {.sa_handler = catch_bus};
+	struct sigaction action = { .sa_handler = catch_bus };
 	bool appends = argc > 1 && !strcmp(argv[1], "append");
 	unsigned count;
 	int fd;

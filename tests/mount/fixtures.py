@@ -198,6 +198,14 @@ class Served:
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def held(self):
+        """Descriptors for files; not those of /dev/fuse, of which every thread has one."""
+        count = 0
+        for name in os.listdir(f"/proc/{self.pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                count += os.readlink(f"/proc/{self.pid}/fd/{name}") != "/dev/fuse"
+        return count
+
     def memory(self):
         """Bytes of private memory."""
         text = pathlib.Path(f"/proc/{self.pid}/smaps_rollup").read_text()
@@ -225,18 +233,16 @@ class Served:
         requests["malformed"] = int(re.search(r"(\d+) malformed", text)[1])
         return requests
 
-    def wait_descriptors(self, most, seconds=20):
-        """Drop the kernel's caches until the server holds at most so many descriptors."""
-
-        def few():
+    def wait_held(self, most, seconds=20):
+        """Drop the kernel's caches until the server holds at most so many files."""
+        until = time.monotonic() + seconds * SLOWER
+        while True:
             drop_caches(3)
-            return self.descriptors() <= most
-
-        end_at = time.monotonic() + seconds * SLOWER
-        while not few():
-            if time.monotonic() > end_at:
-                held = run("ls", "-l", f"/proc/{self.pid}/fd", ok=False).stdout[-3000:]
-                pytest.fail(f"{self.descriptors()} descriptors where {most} were expected:\n{held}")
+            if self.held() <= most:
+                return
+            if time.monotonic() > until:
+                files = run("ls", "-l", f"/proc/{self.pid}/fd", ok=False).stdout[-3000:]
+                pytest.fail(f"{self.held()} files are held, {most} were expected:\n{files}")
             time.sleep(0.3)
 
     # The end.
@@ -260,21 +266,30 @@ class Served:
         _processes.discard(self.process)
 
     def clean_up(self):
-        """Whatever state the test left: nothing stays mounted or running."""
+        """Whatever state the test left: nothing stays mounted or running. Returns what was wrong."""
         if self.process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(signal.SIGCONT)
                 self.process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(5 * SLOWER)
+                self.process.wait(15 * SLOWER)
         for _ in range(4):
             if not is_mounted(self.mountpoint):
                 break
             abort(self.mountpoint)
+        status = self.process.poll()
         end(self.process)
         with contextlib.suppress(ValueError):
             _mounts.remove(str(self.mountpoint))
-        print(f"fbfsd {' '.join(self.options)}: {self.log[-3000:]}")
+        log = self.log
+        print(f"fbfsd {' '.join(self.options)}: {log[-3000:]}")
+        if status is None:
+            return "fbfsd did not end after SIGTERM"
+        if status < 0 and status != -signal.SIGKILL:
+            return f"fbfsd was ended by signal {-status}: {log[-3000:]}"
+        if re.search(r"Sanitizer|runtime error:|Assertion|\*\*\* ", log):
+            return f"fbfsd complains:\n{log[:6000]}"
+        return None
 
 
 class Host:
@@ -369,9 +384,9 @@ def serve(host):
         return server
 
     yield serve_one
-    for server in reversed(servers):
-        if server.process:
-            server.clean_up()
+    problems = [server.clean_up() for server in reversed(servers) if server.process]
+    if any(problems):
+        pytest.fail("\n".join(filter(None, problems)))
 
 
 @pytest.fixture(autouse=True)

@@ -30,8 +30,8 @@ struct record {
 
 struct head {
 	pthread_mutex_t lock;
-	uint64_t count;    /* of records */
-	uint64_t size;     /* of the file */
+	uint64_t count; /* of records */
+	uint64_t size;  /* of the file */
 	_Atomic uint64_t written, violations;
 };
 
@@ -113,7 +113,8 @@ static void work(const char *path, int seconds, unsigned author)
 	bool room = true;
 	int fd = open(path, O_RDWR);
 
-	head = fd < 0 ? MAP_FAILED : mmap(NULL, MAP_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	head = fd < 0 ? MAP_FAILED :
+			mmap(NULL, MAP_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (head == MAP_FAILED)
 		err(2, "%s", path);
 	for (unsigned turn = 1; room && time(NULL) < end; turn++) {

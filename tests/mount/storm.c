@@ -78,6 +78,15 @@ static void check_error(const char *call, const char *name, ...)
 		complain("%s %s: %s", call, name, strerror(error));
 }
 
+/*
+ * What makes a name without opening it (mkdir, symlink) is told ENOENT by a server that finds it
+ * taken away by somebody else before it could look at it.
+ */
+static int taken_away(void)
+{
+	return hostile ? ENOENT : EEXIST;
+}
+
 static unsigned draw(struct thread *self, unsigned limit)
 {
 	return (unsigned)rand_r(&self->seed) % limit;
@@ -244,7 +253,7 @@ static void folders(struct thread *self)
 	switch (draw(self, 3)) {
 	case 0:
 		if (mkdirat(top, name, 0755) < 0)
-			check_error("mkdir", name, EEXIST, 0);
+			check_error("mkdir", name, EEXIST, taken_away(), 0);
 		break;
 	case 1:
 		if (unlinkat(top, name, AT_REMOVEDIR) < 0)
@@ -265,7 +274,7 @@ static void symlinks(struct thread *self)
 	pick(self, name, "l");
 	if (draw(self, 2)) {
 		if (symlinkat(name, top, name) < 0)
-			check_error("symlink", name, EEXIST, 0);
+			check_error("symlink", name, EEXIST, taken_away(), 0);
 		else if (draw(self, 2) && unlinkat(top, name, 0) < 0)
 			check_error("unlink", name, ENOENT, 0);
 		return;
@@ -326,8 +335,8 @@ static void look(struct thread *self)
 static void *run(void *arg)
 {
 	static void (*const works[])(struct thread *) = {
-		publish, publish, create_empty, read_one, read_one, open_unlink, move, move,
-		make_link, remove_one, folders, symlinks, list, look, look,
+		publish,   publish,    create_empty, read_one, read_one, open_unlink, move, move,
+		make_link, remove_one, folders,      symlinks, list,     look,        look,
 	};
 	struct thread *self = arg;
 

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from fixtures import (  # noqa: F401
-    BUILD, MODES, SLOWER, abort, client, drop_caches, end, host, is_mounted, needs_root, run, serve,
+    BUILD, MODES, SANITIZED, SLOWER, abort, client, drop_caches, end, host, is_mounted, needs_root, run, serve,
     start, tidy, umount, wait_until,
 )  # fmt: skip
 from trees import assert_same, make_tree
@@ -191,7 +191,7 @@ def test_aborted(serve):
 def test_client_is_killed_while_it_waits(serve, kind):
     """The server does not answer for a while; the waiting client can be killed; then all goes on."""
     server = serve()
-    base = server.descriptors()
+    base = server.held()
     with load(server, copies=1) as clients:
         os.kill(server.pid, signal.SIGSTOP)
         try:
@@ -204,7 +204,7 @@ def test_client_is_killed_while_it_waits(serve, kind):
         for process in clients:
             process.wait(HEAR_SECONDS * SLOWER)
     assert_serves(server)
-    server.wait_descriptors(base + 8)
+    server.wait_held(base + 8)
     assert server.statistics()["pending"] == 0
     assert kind in os.listdir(server.path)
 
@@ -232,7 +232,7 @@ def locker(path, kind, expect):
         if expect == "locked":
             assert readline(process, 5) == b"locked\n"
         else:
-            assert readline(process, 0.5) is None, "the lock was given twice"
+            assert readline(process, 0.2) is None, "the lock was given twice"
         yield process
     finally:
         end(process)
@@ -252,7 +252,7 @@ def test_client_is_killed_while_it_waits_for_a_lock(serve, options, kind):
     server = serve(*options, "--threads=2")
     path = server.path / "file"
     path.touch()
-    base = server.descriptors()
+    base = server.held()
     with locker(path, kind, "locked") as holder:
         with contextlib.ExitStack() as waiters:
             some = [waiters.enter_context(locker(path, kind, "waiting")) for _ in range(6)]
@@ -267,7 +267,7 @@ def test_client_is_killed_while_it_waits_for_a_lock(serve, options, kind):
             wait_until("another gets the lock", 5, lambda: any(readline(p, 0.01) for p in some[3:]))
     with locker(path, kind, "locked"):
         pass
-    server.wait_descriptors(base + 8)
+    server.wait_held(base + 8)
     assert server.statistics()["pending"] == 0
 
 
@@ -321,6 +321,8 @@ def test_full_source(host, serve, mode, kind):
     assert os.statvfs(server.path).f_bavail == os.statvfs(source).f_bavail
     for name in ("large", "other"):
         (server.path / name).unlink()
+    # The kernel tells the server of the last close in its own time.
+    wait_until("space is freed", 10, lambda: os.statvfs(source).f_bavail * os.statvfs(source).f_frsize > 4 << 20)
     (server.path / "after").write_bytes(b"after" * 100000)
     fsync(server.path / "after")
     assert (source / "after").read_bytes() == b"after" * 100000
@@ -440,27 +442,24 @@ def test_source_folder_is_replaced(serve, mode):
 @pytest.mark.parametrize("mode", ["default", "descriptors"])
 def test_mount_below_the_source_comes_and_goes(host, serve, mode):
     """A file system that is mounted below the source shows, can be unmounted, and is gone then."""
-    server = serve(*MODES[mode])
-    (server.source / "below").mkdir()
-    (server.source / "below" / "covered").touch()
-    before = os.stat(server.path).st_dev
-    for turn in range(5):
-        run("mount", "-t", "tmpfs", "tmpfs", server.source / "below")
+    server = serve(*MODES[mode], "--entry-timeout=0.1", "--attr-timeout=0.1")
+    below, seen = server.source / "below", server.path / "below"
+    below.mkdir()
+    (below / "covered").touch()
+    for turn in range(4):
+        run("mount", "-t", "tmpfs", "tmpfs", below)
         try:
-            (server.source / "below" / f"file{turn}").write_text("tmpfs")
-            time.sleep(1.1)
-            assert os.listdir(server.path / "below") == [f"file{turn}"]
-            assert (server.path / "below" / f"file{turn}").read_text() == "tmpfs"
-            (server.path / "below" / "made").write_text("made")
-            assert (server.source / "below" / "made").read_text() == "made"
-            assert errno_of(os.rename, server.path / "below" / "made", server.path / "made") == errno.EXDEV
+            (below / f"file{turn}").write_text("tmpfs")
+            time.sleep(0.2)
+            assert os.listdir(seen) == [f"file{turn}"]
+            assert (seen / f"file{turn}").read_text() == "tmpfs"
+            (seen / "made").write_text("made")
+            assert (below / "made").read_text() == "made"
+            assert errno_of(os.rename, seen / "made", server.path / "made") == errno.EXDEV
         finally:
-            time.sleep(1.1)
-            drop_caches(3)
-            assert umount(server.source / "below", 2) == 0
-        time.sleep(1.1)
-        assert os.listdir(server.path / "below") == ["covered"]
-    assert os.stat(server.path).st_dev == before
+            assert umount(below, 2) == 0  # MNT_DETACH
+        time.sleep(0.2)
+        assert os.listdir(seen) == ["covered"]
 
 
 # ---- where mounts can be ---------------------------------------------------------------------------------------
@@ -565,7 +564,7 @@ def test_more_open_files_than_descriptors(host, serve):
     source = host.folder("source")
     run(client("tree"), source, 3000, 3000)
     server = serve("--rlimit-nofile=1024", source=source)
-    base = server.descriptors()
+    base = server.held()
     files, errors = [], set()
     for number in range(2000):
         try:
@@ -582,7 +581,7 @@ def test_more_open_files_than_descriptors(host, serve):
     (server.path / "d0" / "f2999").write_text("again")
     entries, errors, output = walk(server.path)
     assert (entries, errors) == (3001, 0), output
-    server.wait_descriptors(base + 8)
+    server.wait_held(base + 8)
 
 
 def test_more_nodes_than_descriptors_without_handles(host, serve):
@@ -606,7 +605,7 @@ BYTES_PER_NODE = 200
 
 
 @pytest.mark.parametrize("count", [100_000, pytest.param(1_000_000, marks=pytest.mark.long)])
-def test_memory_of_nodes(host, serve, count, record_property):
+def test_memory_of_nodes(host, serve, count):
     """Very many files listed and walked: descriptors within the budget, few bytes for each node."""
     source = host.tmpfs("2g,nr_inodes=0")
     run(client("tree"), source, count, 10000, timeout=300)
@@ -617,24 +616,24 @@ def test_memory_of_nodes(host, serve, count, record_property):
     entries, errors, output = walk(server.path)
     assert (entries, errors) == (count + count // 10000, 0), output
     assert listed == count
+    walked, nodes = server.memory() - before, entries - nodes_before
     requests = server.statistics()
-    grown, nodes = server.memory() - before, entries - nodes_before
-    figure = grown / nodes
-    record_property("bytes per node", figure)
-    print(f"{nodes} nodes: {figure:.0f} bytes each; {server.descriptors()} descriptors; {requests}")
+    print(f"{nodes} nodes: {walked / nodes:.0f} bytes each, {server.descriptors()} descriptors")
     assert server.descriptors() < 4096
-    if not os.environ.get("FB_SANITIZE"):
-        assert figure <= BYTES_PER_NODE, f"{grown} bytes for {nodes} nodes"
-    # All nodes are held by the kernel: they are found without a request.
-    assert requests.get("FORGET", 0) + requests.get("BATCH_FORGET", 0) < nodes / 20, requests
+    # If the kernel had forgotten many, this would have measured nothing.
+    assert requests.get("FORGET", 0) + requests.get("BATCH_FORGET", 0) < nodes / 100, requests
+    if not SANITIZED:
+        assert walked / nodes <= BYTES_PER_NODE
 
-    for _ in range(3):
+    server.wait_held(32, seconds=60)
+
+    def given_back():
         drop_caches(3)
-        time.sleep(1)
-    wait_until("the nodes' descriptors are closed", 30, lambda: server.descriptors() < 200)
-    left = (server.memory() - before) / nodes
-    print(f"after the kernel forgot them: {left:.0f} bytes each")
-    record_property("bytes per forgotten node", left)
-    again = server.memory()
-    walk(server.path)
-    assert server.memory() - again < BYTES_PER_NODE * nodes + (8 << 20)
+        return server.memory() - before <= walked / 4
+
+    if not SANITIZED:
+        try:
+            wait_until("memory is given back", 10, given_back)
+        finally:
+            left = server.memory() - before
+            print(f"{left / nodes:.0f} bytes of each are kept when the kernel has forgotten them")

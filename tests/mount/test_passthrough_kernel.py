@@ -206,10 +206,10 @@ def test_host_and_client_share_the_data(past):
 
 def test_backing_files_are_given_back(past):
     """Open and close very often: nothing is left in the server."""
-    base = past.descriptors()
+    base = past.held()
     for number in range(3000):
         (past.path / f"file{number % 7}").write_bytes(b"x")
-    past.wait_descriptors(base + 8)
+    past.wait_held(base + 8)
 
 
 @pytest.mark.parametrize("kind", ["tmpfs", "overlay"])

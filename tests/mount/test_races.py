@@ -17,7 +17,7 @@ from trees import assert_same, scan
 
 pytestmark = needs_root
 in_each_mode = pytest.mark.parametrize("mode", MODES)
-seconds = pytest.mark.parametrize("seconds", [4, pytest.param(120, marks=pytest.mark.long)])
+seconds = pytest.mark.parametrize("seconds", [3, pytest.param(120, marks=pytest.mark.long)])
 
 # What is held for a moment by a request on its way, or by what the kernel has not forgotten yet.
 DESCRIPTORS_SPARE = 8
@@ -55,7 +55,7 @@ def storms(*commands, timeout):
 
 def settle(server, base):
     """All is quiet again: nothing pending, nothing held but what was at first."""
-    server.wait_descriptors(base + DESCRIPTORS_SPARE)
+    server.wait_held(base + DESCRIPTORS_SPARE)
     statistics = server.statistics()
     assert statistics["pending"] == 0 and statistics["malformed"] == 0, statistics
     assert server.process.poll() is None
@@ -73,7 +73,7 @@ def assert_links_add_up(top):
 def test_storm(serve, mode, seconds):
     """Names in every way at once, in two processes, while the kernel forgets."""
     server = serve(*MODES[mode])
-    base = server.descriptors()
+    base = server.held()
     with forgetting():
         storms(
             (client("storm"), server.path, seconds, 12, 1), (client("storm"), server.path, seconds, 12, 2),
@@ -95,7 +95,7 @@ def test_storm_on_both_sides(serve, mode, seconds):
     if mode == "writeback":
         pytest.skip("--cache=always --writeback is for sources that nobody else changes")
     server = serve(*MODES[mode])
-    base = server.descriptors()
+    base = server.held()
     with forgetting():
         storms(
             (client("storm"), server.path, seconds, 12, 1, "hostile"),
@@ -113,7 +113,7 @@ def test_storm_on_both_sides(serve, mode, seconds):
 def test_storm_on_two_mounts(host, serve, seconds):
     source = host.folder("source")
     servers = [serve(*MODES[mode], source=source) for mode in ("default", "descriptors")]
-    bases = [server.descriptors() for server in servers]
+    bases = [server.held() for server in servers]
     storms(
         *((client("storm"), server.path, seconds, 8, n, "hostile") for n, server in enumerate(servers)),
         timeout=seconds + 60,

@@ -17,7 +17,7 @@ struct fake_transport {
 	atomic_int channels_open, channels_most;
 	atomic_int shut_count;
 	atomic_int receive_error; /* what the next receive fails with, -errno */
-	int open_error;    /* what opening a channel beyond open_limit fails with */
+	int open_error;           /* what opening a channel beyond open_limit fails with */
 	int open_limit;
 };
 

@@ -303,18 +303,18 @@ static int made_open(struct mock *m, enum mock_op op, struct fb_req *req,
 {
 	*ret_entry = m->entry;
 	*ret_open = m->open;
-	return end(m, op, req, 0,
-		   (struct mock_gift){ ret_entry->node, true, false, ret_entry->node,
-				       ret_open->fh });
+	return end(
+		m, op, req, 0,
+		(struct mock_gift){ ret_entry->node, true, false, ret_entry->node, ret_open->fh });
 }
 
 static int op_create(void *self, struct fb_req *req, uint64_t parent, const char *name,
 		     uint32_t mode, int flags, uint32_t open_flags, struct fb_entry *ret_entry,
 		     struct fb_open *ret_open)
 {
-	return made_open(NOTE_NAMES(create, req, name, NULL, parent, mode, (uint32_t)flags,
-				    open_flags),
-			 MOCK_create, req, ret_entry, ret_open);
+	return made_open(
+		NOTE_NAMES(create, req, name, NULL, parent, mode, (uint32_t)flags, open_flags),
+		MOCK_create, req, ret_entry, ret_open);
 }
 
 static int op_tmpfile(void *self, struct fb_req *req, uint64_t parent, uint32_t mode, int flags,
@@ -360,8 +360,8 @@ static void taken(struct mock *m, struct mock_given what)
 
 static void op_release(void *self, uint64_t node, uint64_t fh, const struct fb_release *how)
 {
-	struct mock *m = NOTE(release, NULL, node, fh, how->flags, how->open_flags,
-			      how->lock_owner);
+	struct mock *m =
+		NOTE(release, NULL, node, fh, how->flags, how->open_flags, how->lock_owner);
 
 	taken(m, (struct mock_given){ .node = node, .fh = fh, .file = true });
 }
@@ -418,8 +418,8 @@ static int op_readdirplus(void *self, struct fb_req *req, uint64_t node, uint64_
 
 static void op_releasedir(void *self, uint64_t node, uint64_t fh, const struct fb_release *how)
 {
-	struct mock *m = NOTE(releasedir, NULL, node, fh, how->flags, how->open_flags,
-			      how->lock_owner);
+	struct mock *m =
+		NOTE(releasedir, NULL, node, fh, how->flags, how->open_flags, how->lock_owner);
 
 	taken(m, (struct mock_given){ .node = node, .fh = fh, .dir = true });
 }
@@ -519,8 +519,8 @@ static int op_lseek(void *self, struct fb_req *req, uint64_t node, uint64_t fh, 
 }
 
 static int op_copy_file_range(void *self, struct fb_req *req, uint64_t node_in, uint64_t fh_in,
-			      uint64_t off_in, uint64_t node_out, uint64_t fh_out,
-			      uint64_t off_out, uint64_t len, uint64_t flags, uint64_t *ret_copied)
+			      uint64_t off_in, uint64_t node_out, uint64_t fh_out, uint64_t off_out,
+			      uint64_t len, uint64_t flags, uint64_t *ret_copied)
 {
 	struct mock *m = NOTE(copy_file_range, req, node_in, fh_in, off_in, node_out, fh_out,
 			      off_out, len, flags);
@@ -579,14 +579,17 @@ static int op_removemapping(void *self, struct fb_req *req, uint64_t node,
 void mock_init(struct mock *m)
 {
 	static const struct fb_attr file = {
-		.ino = 10, .size = 11, .mode = S_IFREG | 0644, .nlink = 1, .blksize = 4096,
+		.ino = 10,
+		.size = 11,
+		.mode = S_IFREG | 0644,
+		.nlink = 1,
+		.blksize = 4096,
 	};
 
 	memset(m, 0, sizeof(*m));
-	m->ops = (struct fb_driver_ops){
-		.size = sizeof(m->ops),
+	m->ops = (struct fb_driver_ops){ .size = sizeof(m->ops),
 #define MOCK_X(op) .op = op_##op,
-		FB_DRIVER_OPS(MOCK_X)
+					 FB_DRIVER_OPS(MOCK_X)
 #undef MOCK_X
 	};
 	m->entry = (struct fb_entry){ .node = 5, .generation = 1, .attr = file };

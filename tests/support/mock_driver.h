@@ -62,7 +62,7 @@ struct mock;
 typedef int mock_act_fn(struct mock *m, enum mock_op op, struct fb_req *req, int r);
 
 struct mock {
-	struct fb_driver_ops ops; /* all there; leave some out before the session is made */
+	struct fb_driver_ops ops;   /* all there; leave some out before the session is made */
 	struct fb_session *session; /* of init */
 
 	/* What operations answer with. */

@@ -34,6 +34,9 @@ void rig_end(struct rig *rig);
 /* Poison what requests carry over from one use to the next, so that leaks into answers show. */
 void rig_poison(struct rig *rig, int byte);
 
+/* How many requests have ever been made, in use or not. */
+unsigned rig_requests(struct rig *rig);
+
 /* Figures of an opcode. */
 struct fb_stats rig_stats(struct rig *rig, uint32_t opcode);
 struct fb_session_stats rig_session_stats(struct rig *rig);

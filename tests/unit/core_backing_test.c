@@ -79,8 +79,9 @@ static void test_append(void **state)
 {
 	struct rig *rig = *state;
 	struct client *c = &rig->client;
-	struct fb_wire_write_in in = { .fh = 77, .size = 1, .flags = O_WRONLY | O_APPEND,
-				       .write_flags = FB_WRITE_CACHE };
+	struct fb_wire_write_in in = {
+		.fh = 77, .size = 1, .flags = O_WRONLY | O_APPEND, .write_flags = FB_WRITE_CACHE
+	};
 
 	assert_int_equal(client_open(c, FB_OP_OPEN, 5, O_WRONLY | O_APPEND), 0);
 	assert_int_equal(client_write(c, 5, 77, 0, "abc", 3, O_WRONLY | O_APPEND), 0);
@@ -250,7 +251,8 @@ static void kernel_close(struct fb_transport *transport, int id)
 static struct rig *start_with_kernel(int fd)
 {
 	struct rig *rig = rig_new();
-	struct fb_wire_init_in in = { .major = 7, .minor = 45,
+	struct fb_wire_init_in in = { .major = 7,
+				      .minor = 45,
 				      .flags = (uint32_t)FB_INIT_INIT_EXT,
 				      .flags2 = (uint32_t)(FB_INIT_PASSTHROUGH >> 32) };
 

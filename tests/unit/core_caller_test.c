@@ -207,9 +207,9 @@ static void test_on_other_requests(void **state)
 	struct rig *rig = *state;
 
 	rig->client.extlen = 1;
-	assert_int_equal(client_call(&rig->client, FB_OP_LOOKUP, 1, NULL, 0, "a\0\10\0\0\0\0\0\0\0",
-				     10),
-			 -EINVAL);
+	assert_int_equal(
+		client_call(&rig->client, FB_OP_LOOKUP, 1, NULL, 0, "a\0\10\0\0\0\0\0\0\0", 10),
+		-EINVAL);
 }
 
 static void test_session_of_a_request(void **state)

@@ -55,15 +55,16 @@ static void test_batch(void **state)
 {
 	struct rig *rig = rig_new();
 	struct fb_wire_batch_forget_in in = { .count = 4 };
-	const struct fb_wire_forget_one list[] = { { 5, 1 }, { 1, 9 }, { 6, 2 }, { 7, UINT64_MAX } };
+	const struct fb_wire_forget_one list[] = {
+		{ 5, 1 }, { 1, 9 }, { 6, 2 }, { 7, UINT64_MAX }
+	};
 	struct client *c = &rig->client;
 
 	(void)state;
 	rig->mock.ops.forget = note_forget;
 	seen_count = 0;
 	assert_int_equal(rig_connect(rig), 0);
-	assert_int_equal(client_call(c, FB_OP_BATCH_FORGET, 0, &in, sizeof(in), list,
-				     sizeof(list)),
+	assert_int_equal(client_call(c, FB_OP_BATCH_FORGET, 0, &in, sizeof(in), list, sizeof(list)),
 			 0);
 	assert_int_equal(seen_count, 3);
 	assert_true(seen[0][0] == 5 && seen[0][1] == 1);
@@ -110,8 +111,10 @@ static void test_without_the_operation(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_forget),	     TEST(test_root_and_zero_count),
-		cmocka_unit_test(test_batch), TEST(test_batch_that_lies),
+		TEST(test_forget),
+		TEST(test_root_and_zero_count),
+		cmocka_unit_test(test_batch),
+		TEST(test_batch_that_lies),
 		cmocka_unit_test(test_without_the_operation),
 	};
 

@@ -121,8 +121,10 @@ static void test_avoid_what_is_needed(void **state)
 
 	(void)state;
 	assert_true((settle(acl, acl, 0, 0) & acl) == acl);
-	assert_false(settle(acl, acl, 0, FB_INIT_DONT_MASK) & (FB_INIT_DONT_MASK | FB_INIT_POSIX_ACL));
-	assert_false(settle(~UINT64_C(0), 0, 0, FB_INIT_INIT_EXT) & (FB_INIT_INIT_EXT | ~(uint64_t)UINT32_MAX));
+	assert_false(settle(acl, acl, 0, FB_INIT_DONT_MASK) &
+		     (FB_INIT_DONT_MASK | FB_INIT_POSIX_ACL));
+	assert_false(settle(~UINT64_C(0), 0, 0, FB_INIT_INIT_EXT) &
+		     (FB_INIT_INIT_EXT | ~(uint64_t)UINT32_MAX));
 }
 
 /* Bits that nobody knows are not granted. */
@@ -499,16 +501,14 @@ static void test_setxattr_sizes(void **state)
 
 		rig->loop_options.offered = FB_INIT_ASYNC_READ | (ext ? FB_INIT_SETXATTR_EXT : 0);
 		assert_int_equal(rig_connect(rig), 0);
-		assert_int_equal(client_call(c, FB_OP_SETXATTR, 1, &in, ext ? 16 : 8, "user.a\0v",
-					     8),
-				 0);
+		assert_int_equal(
+			client_call(c, FB_OP_SETXATTR, 1, &in, ext ? 16 : 8, "user.a\0v", 8), 0);
 		assert_string_equal(rig->mock.last.names[0], "user.a");
 		assert_int_equal(rig->mock.last.data_size, 1);
 		assert_int_equal(rig->mock.last.numbers[2], FB_XATTR_CREATE);
 		/* The other size is taken for something else and refused. */
-		assert_int_not_equal(client_call(c, FB_OP_SETXATTR, 1, &in, ext ? 8 : 16,
-						 "user.a\0v", 8),
-				     0);
+		assert_int_not_equal(
+			client_call(c, FB_OP_SETXATTR, 1, &in, ext ? 8 : 16, "user.a\0v", 8), 0);
 		rig_end(rig);
 	}
 }

@@ -169,8 +169,8 @@ static void test_from_file_that_fails(void **state)
 static void test_error_after_some_bytes(void **state)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	uint8_t *memory = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *memory =
+		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int fd = make_file(3000);
 	struct iovec iov[2] = { { memory + page - 64, 64 }, { memory + page, 64 } };
 	struct fb_sink to;

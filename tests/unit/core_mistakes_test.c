@@ -178,7 +178,6 @@ static void test_listing_that_fails(void **state)
 	assert_int_equal(mock_nodes_out(&rig->mock), 2);
 }
 
-
 static void test_xattr_longer_than_any(void **state)
 {
 	struct rig *rig = *state;
@@ -195,11 +194,11 @@ static void test_xattr_longer_than_any(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_errno_out_of_range),	TEST(test_too_much_written),
-		TEST(test_too_much_copied),	TEST(test_mode_without_type),
+		TEST(test_errno_out_of_range),    TEST(test_too_much_written),
+		TEST(test_too_much_copied),       TEST(test_mode_without_type),
 		TEST(test_size_beyond_all_files), TEST(test_create_of_a_directory),
-		TEST(test_made_without_a_node), TEST(test_made_something_else),
-		TEST(test_listing_that_fails),	TEST(test_xattr_longer_than_any),
+		TEST(test_made_without_a_node),   TEST(test_made_something_else),
+		TEST(test_listing_that_fails),    TEST(test_xattr_longer_than_any),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

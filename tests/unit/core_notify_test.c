@@ -269,6 +269,28 @@ static void test_flush_inside_an_operation(void **state)
 	assert_int_equal(fb_notify_flush(rig->session), 0);
 }
 
+static int flush_after_nested(struct mock *m, enum mock_op op, struct fb_req *req, int r)
+{
+	struct rig *other = m->arg;
+
+	(void)op;
+	(void)req;
+	(void)r;
+	assert_int_equal(client_getattr(&other->client, 1), 0);
+	return fb_notify_flush(m->session);
+}
+
+/* A driver that is itself a client is still inside its operation afterwards. */
+static void test_flush_after_nested(void **state)
+{
+	struct rig *rig = *state, *other = rig_start();
+
+	rig->mock.arg = other;
+	rig->mock.acts[MOCK_getattr] = flush_after_nested;
+	assert_int_equal(client_getattr(&rig->client, 1), -EDEADLK);
+	rig_end(other);
+}
+
 static int (*real_notify)(struct fb_transport *transport, const struct iovec *iov, int count);
 static struct fb_transport_ops changed_ops;
 static sem_t gate;
@@ -353,9 +375,8 @@ static void reply(struct rig *rig, uint64_t unique, const char *data, uint32_t s
 	struct fb_wire_notify_retrieve_in in = { .offset = 4096, .size = size };
 
 	rig->client.unique = unique;
-	assert_int_equal(client_call(&rig->client, FB_OP_NOTIFY_REPLY, 5, &in, sizeof(in), data,
-				     size),
-			 0);
+	assert_int_equal(
+		client_call(&rig->client, FB_OP_NOTIFY_REPLY, 5, &in, sizeof(in), data, size), 0);
 }
 
 static void test_retrieve(void **state)
@@ -404,7 +425,8 @@ static void test_retrieve_that_fails(void **state)
 	assert_int_equal(fb_notify_flush(rig->session), 0);
 }
 
-static void flush_in_done(void *arg, uint64_t node, uint64_t off, struct fb_source *from, int result)
+static void flush_in_done(void *arg, uint64_t node, uint64_t off, struct fb_source *from,
+			  int result)
 {
 	struct rig *rig = arg;
 
@@ -499,6 +521,7 @@ int main(void)
 		cmocka_unit_test(test_before_and_after),
 		TEST(test_flush),
 		TEST(test_flush_inside_an_operation),
+		TEST(test_flush_after_nested),
 		TEST(test_full_queue),
 		TEST(test_failures_are_counted),
 		TEST(test_retrieve),

@@ -74,8 +74,8 @@ static const struct expectation expectations[] = {
 	{ FB_OP_FSYNC, MOCK_fsync, STRUCT(fsync_in, .fh = 5, .fsync_flags = 1), NUMBERS(9, 5, 1) },
 	{ FB_OP_SETXATTR, MOCK_setxattr,
 	  STRUCT(setxattr_in, .size = 5, .flags = 2, .setxattr_flags = 1),
-	  DATA("user.a\0value", "value"),
-	  NUMBERS(9, 5, FB_XATTR_REPLACE | FB_XATTR_ACL_KILL_SGID), .names = { "user.a" } },
+	  DATA("user.a\0value", "value"), NUMBERS(9, 5, FB_XATTR_REPLACE | FB_XATTR_ACL_KILL_SGID),
+	  .names = { "user.a" } },
 	{ FB_OP_GETXATTR, MOCK_getxattr, STRUCT(getxattr_in, .size = 20), REST("user.a"),
 	  NUMBERS(9, 20), .names = { "user.a" } },
 	{ FB_OP_LISTXATTR, MOCK_listxattr, STRUCT(getxattr_in, .size = 30), NUMBERS(9, 30) },
@@ -95,8 +95,7 @@ static const struct expectation expectations[] = {
 	{ FB_OP_GETLK, MOCK_getlk,
 	  STRUCT(lk_in, .fh = 5, .owner = 6, .lk = { 1, 2, F_WRLCK, 3 }, .lk_flags = 1),
 	  NUMBERS(9, 5, 6, 1, 2, F_WRLCK, 3, FB_LK_FLOCK) },
-	{ FB_OP_SETLK, MOCK_setlk,
-	  STRUCT(lk_in, .fh = 5, .owner = 6, .lk = { 1, 2, F_RDLCK, 3 }),
+	{ FB_OP_SETLK, MOCK_setlk, STRUCT(lk_in, .fh = 5, .owner = 6, .lk = { 1, 2, F_RDLCK, 3 }),
 	  NUMBERS(9, 5, 6, 1, 2, F_RDLCK, 3, 0) },
 	{ FB_OP_SETLKW, MOCK_setlk,
 	  STRUCT(lk_in, .fh = 5, .owner = 6, .lk = { 1, 2, F_UNLCK, 3 }, .lk_flags = 1),
@@ -190,7 +189,7 @@ static void test_arguments_are_in_place(void **state)
 
 		rig->mock.entry.attr.mode = type_of(e->opcode) | 0644;
 		r = client_call(&rig->client, e->opcode, 9, e->in, e->in_size, e->rest,
-				    e->rest_size);
+				e->rest_size);
 
 		print_message("%s\n", fb_op_row_name(e->opcode));
 		assert_int_equal(r, 0);
@@ -221,10 +220,12 @@ static void test_every_row_is_covered(void **state)
 static void test_io_arguments(void **state)
 {
 	struct rig *rig = rig_start();
-	struct fb_wire_read_in in = { .fh = 1, .size = 5, .read_flags = 2, .lock_owner = 3,
-				      .flags = O_NONBLOCK };
-	struct fb_wire_write_in out = { .fh = 1, .size = 1, .write_flags = 7, .lock_owner = 4,
-					.flags = O_APPEND | O_WRONLY };
+	struct fb_wire_read_in in = {
+		.fh = 1, .size = 5, .read_flags = 2, .lock_owner = 3, .flags = O_NONBLOCK
+	};
+	struct fb_wire_write_in out = {
+		.fh = 1, .size = 1, .write_flags = 7, .lock_owner = 4, .flags = O_APPEND | O_WRONLY
+	};
 
 	(void)state;
 	assert_int_equal(CLIENT_CALL(&rig->client, FB_OP_READ, 5, in), 0);

@@ -40,7 +40,7 @@ static void compare_all(struct rig *rig)
 
 		if (row->opcode == FB_OP_DESTROY)
 			continue;
-		rig->mock.entry.attr.mode = row->opcode == FB_OP_MKDIR	 ? S_IFDIR :
+		rig->mock.entry.attr.mode = row->opcode == FB_OP_MKDIR   ? S_IFDIR :
 					    row->opcode == FB_OP_SYMLINK ? S_IFLNK :
 									   S_IFREG;
 		n = answer_of(rig, row, 0xa5, first);

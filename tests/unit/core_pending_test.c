@@ -133,6 +133,8 @@ static void test_completed_and_returned(void **state)
 		assert_int_equal(client_getattr(&rig->client, 1), -ESTALE);
 	/* The count of those held back has not gone wrong: others are served. */
 	assert_int_equal(rig_session_stats(rig).pending, 0);
+	/* And the requests are used again. */
+	assert_true(rig_requests(rig) <= 2);
 	rig->mock.acts[MOCK_getattr] = NULL;
 	assert_int_equal(client_getattr(&rig->client, 1), 0);
 }

@@ -177,14 +177,10 @@ static void test_create_with_a_slow_open(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_all_changes_are_refused),
-		TEST(test_opens_for_change_are_refused),
-		TEST(test_create_of_what_is_there),
-		TEST(test_create_that_would_change),
-		TEST(test_create_whose_open_fails),
-		TEST(test_create_of_what_is_no_file),
-		TEST(test_create_with_a_slow_lookup),
-		TEST(test_create_with_a_slow_open),
+		TEST(test_all_changes_are_refused),   TEST(test_opens_for_change_are_refused),
+		TEST(test_create_of_what_is_there),   TEST(test_create_that_would_change),
+		TEST(test_create_whose_open_fails),   TEST(test_create_of_what_is_no_file),
+		TEST(test_create_with_a_slow_lookup), TEST(test_create_with_a_slow_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

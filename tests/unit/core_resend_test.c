@@ -36,8 +36,8 @@ static uint64_t submit(struct rig *rig, uint64_t unique)
 /* Raw, because the answer carries another unique than the message that it answers. */
 static ssize_t receive(struct rig *rig, uint64_t ticket, struct fb_wire_out_header *ret_header)
 {
-	ssize_t n = fb_loopback_receive(rig->loop, ticket, rig->client.answer, CLIENT_ANSWER_MAX,
-					1000);
+	ssize_t n =
+		fb_loopback_receive(rig->loop, ticket, rig->client.answer, CLIENT_ANSWER_MAX, 1000);
 
 	if (n >= (ssize_t)sizeof(*ret_header))
 		memcpy(ret_header, rig->client.answer, sizeof(*ret_header));

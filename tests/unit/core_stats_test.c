@@ -128,10 +128,17 @@ static void test_buckets(void **state)
 		uint64_t ns;
 		unsigned bucket;
 	} cases[] = {
-		{ 0, 0 },	     { 1, 0 },		  { 1000, 0 },
-		{ 1001, 1 },	     { 2000, 1 },	  { 2001, 2 },
-		{ 4000, 2 },	     { 4001, 3 },	  { UINT64_C(1000) << 23, 23 },
-		{ (UINT64_C(1000) << 23) + 1, 24 },	  { UINT64_MAX, 24 },
+		{ 0, 0 },
+		{ 1, 0 },
+		{ 1000, 0 },
+		{ 1001, 1 },
+		{ 2000, 1 },
+		{ 2001, 2 },
+		{ 4000, 2 },
+		{ 4001, 3 },
+		{ UINT64_C(1000) << 23, 23 },
+		{ (UINT64_C(1000) << 23) + 1, 24 },
+		{ UINT64_MAX, 24 },
 	};
 
 	(void)state;
@@ -216,9 +223,8 @@ static void test_trace_of_long_names(void **state)
 	names[255] = names[511] = 0;
 	line_count = 0;
 	fb_session_trace(rig->session, note_line, "arg");
-	assert_int_equal(client_call(&rig->client, FB_OP_RENAME, 1, "12345678", 8, names,
-				     sizeof(names)),
-			 0);
+	assert_int_equal(
+		client_call(&rig->client, FB_OP_RENAME, 1, "12345678", 8, names, sizeof(names)), 0);
 	assert_line("RENAME");
 }
 

@@ -141,7 +141,9 @@ static void test_readdirplus(void **state)
 static void test_readdir_hands_nothing_out(void **state)
 {
 	struct rig *rig = *state;
-	const struct fb_dirent listing[] = { { .ino = 3, .cookie = 1, .name = "a", .name_len = 1 } };
+	const struct fb_dirent listing[] = {
+		{ .ino = 3, .cookie = 1, .name = "a", .name_len = 1 }
+	};
 	const struct fb_entry plus[] = { rig->mock.entry };
 
 	rig->mock.listing = listing;

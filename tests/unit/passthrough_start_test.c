@@ -95,7 +95,7 @@ static void test_mandatory_handles(void **state)
 /* Serve a source that is not the share_client's own directory. */
 static void serve(struct share_client *client, const char *source)
 {
-	*client = (struct share_client){ .pid = 1 };
+	*client = (struct share_client){ .uid = geteuid(), .gid = getegid() };
 	assert_int_equal(fb_passthrough_new(source, NULL, &client->driver), 0);
 	assert_int_equal(fb_session_new(fb_passthrough_ops(client->driver), client->driver, NULL,
 					&client->session),
@@ -363,7 +363,7 @@ static void test_sandbox_without_proc(void **state)
 	(void)state;
 	share_open(&share, NULL, NULL);
 	share_make(&share, "file", "x", 0600);
-	child = (struct share_client){ .pid = 1 };
+	child = (struct share_client){ .uid = geteuid(), .gid = getegid() };
 	memcpy(child.dir, share.dir, sizeof(child.dir));
 	run_child(child_in_chroot, &child);
 	share_close(&share);
@@ -384,7 +384,7 @@ static int child_after_fork(struct share_client *share)
 
 static void test_fork_before_serving(void **state)
 {
-	struct share_client share, other = { .pid = 1 };
+	struct share_client share, other = { .uid = geteuid(), .gid = getegid() };
 
 	(void)state;
 	share_open(&share, NULL, NULL);

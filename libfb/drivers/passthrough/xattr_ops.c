@@ -11,6 +11,7 @@
 
 #define ACL_PREFIX "system.posix_acl_"
 #define ACL_ACCESS "system.posix_acl_access"
+#define CAPABILITY "security.capability"
 
 /*
  * A node under work. The host's calls get the path of its descriptor below /proc: that works for
@@ -30,8 +31,9 @@ static void target_end(struct target *target)
 
 #define SCOPED_TARGET FB_CLEANUP(target_end) struct target
 
-static int target_begin(struct target *target, struct fb_passthrough *fs, const struct fb_req *req,
-			uint64_t node)
+/* Work on a node as caller, or as ourselves when that is NULL. */
+static int target_begin(struct target *target, struct fb_passthrough *fs,
+			const struct fb_caller *caller, uint64_t node)
 {
 	int result;
 
@@ -41,9 +43,9 @@ static int target_begin(struct target *target, struct fb_passthrough *fs, const 
 	result = fb_inode_fd(fs, target->at.inode);
 	if (result >= 0)
 		result = fb_resolve_proc_path(fs, result, target->path);
-	if (result < 0)
+	if (result < 0 || !caller)
 		return result;
-	return fb_credentials_assume(fs, fb_req_caller(req), FB_CREDENTIALS_ACCESS, &target->guard);
+	return fb_credentials_assume(fs, caller, FB_CREDENTIALS_ACCESS, &target->guard);
 }
 
 /* Without ACLs the client's kernel would not obey them: there are none then. */
@@ -87,7 +89,7 @@ static int op_setxattr(void *self, struct fb_req *req, uint64_t node, const char
 		return result;
 	if (flags & ~(FB_XATTR_CREATE | FB_XATTR_REPLACE | FB_XATTR_ACL_KILL_SGID))
 		return -EINVAL;
-	result = target_begin(&target, fs, req, node);
+	result = target_begin(&target, fs, fb_req_caller(req), node);
 	if (result < 0)
 		return result;
 	if (kill)
@@ -102,13 +104,46 @@ static int op_removexattr(void *self, struct fb_req *req, uint64_t node, const c
 {
 	struct fb_passthrough *fs = self;
 	SCOPED_TARGET target = { 0 };
+	/*
+	 * A write of anybody takes the file's capabilities away: this is how the client's kernel
+	 * does it. It has checked who may do so otherwise (security/commoncap.c).
+	 */
+	bool kill = strcmp(name, CAPABILITY) == 0;
 	int result = check_change(fs, name);
 
 	if (result == 0)
-		result = target_begin(&target, fs, req, node);
+		result = target_begin(&target, fs, kill ? NULL : fb_req_caller(req), node);
 	if (result < 0)
 		return result;
 	return removexattr(target.path, name) < 0 ? -errno : 0;
+}
+
+/* Read into a room that is in pieces. */
+static ssize_t get_bounced(const char *path, const char *name, struct fb_sink *to, size_t size)
+{
+	FB_SCOPE_FREE char *value = malloc(size);
+	ssize_t got;
+
+	if (!value)
+		return -ENOMEM;
+	got = getxattr(path, name, value, size);
+	if (got < 0)
+		return -errno;
+	return fb_sink_put(to, value, (size_t)got) < 0 ? -ERANGE : got;
+}
+
+static ssize_t get(const char *path, const char *name, struct fb_sink *to, size_t size)
+{
+	size_t pieces;
+	const struct iovec *iov = fb_sink_iov(to, &pieces);
+	ssize_t got;
+
+	if (size > 0 && pieces != 1)
+		return get_bounced(path, name, to, size);
+	got = getxattr(path, name, size > 0 ? iov->iov_base : NULL, size);
+	if (got < 0)
+		return -errno;
+	return size > 0 && fb_sink_filled(to, (size_t)got) < 0 ? -ERANGE : got;
 }
 
 static int op_getxattr(void *self, struct fb_req *req, uint64_t node, const char *name,
@@ -116,27 +151,16 @@ static int op_getxattr(void *self, struct fb_req *req, uint64_t node, const char
 {
 	struct fb_passthrough *fs = self;
 	SCOPED_TARGET target = { 0 };
-	FB_SCOPE_FREE char *value = NULL;
-	ssize_t got;
 	int result;
 
 	if (hidden(fs, name))
 		return -EOPNOTSUPP;
-	result = target_begin(&target, fs, req, node);
+	result = target_begin(&target, fs, fb_req_caller(req), node);
 	if (result < 0)
 		return result;
-	if (size > FB_XATTR_MAX)
-		size = FB_XATTR_MAX;
-	if (size > 0) {
-		value = malloc(size);
-		if (!value)
-			return -ENOMEM;
-	}
-	got = getxattr(target.path, name, value, size);
-	if (got < 0)
-		return -errno;
-	result = size > 0 ? fb_sink_put(to, value, (size_t)got) : 0;
-	return result < 0 ? result : (int)got;
+	if (size > fb_sink_room(to))
+		size = fb_sink_room(to);
+	return (int)get(target.path, name, to, size);
 }
 
 /* Take the hidden names out of a list. Returns its new length. */
@@ -178,7 +202,7 @@ static int op_listxattr(void *self, struct fb_req *req, uint64_t node, struct fb
 {
 	struct fb_passthrough *fs = self;
 	SCOPED_TARGET target = { 0 };
-	int result = target_begin(&target, fs, req, node);
+	int result = target_begin(&target, fs, fb_req_caller(req), node);
 	char *list;
 
 	if (result < 0)

@@ -274,7 +274,8 @@ bool fb_req_interrupted(const struct fb_req *req);
 /*
  * Have wake(req, arg) called once when the caller is interrupted, from another thread; at once when
  * it already has been. wake must not block and must not complete the request itself; it wakes
- * whoever does. wake NULL takes the wish back: when this returns, wake is not running and will not
+ * whoever does. It runs under a lock of the session: do not call this while holding a lock that wake
+ * takes. wake NULL takes the wish back: when this returns, wake is not running and will not
  * be called. Completing a request takes it back too. arg is borrowed.
  */
 void fb_req_on_interrupt(struct fb_req *req, void (*wake)(struct fb_req *req, void *arg), void *arg);

@@ -87,6 +87,7 @@ bool fb_dirsink_fits(const struct fb_dirsink *to, size_t name_len);
  * Append one entry. With readdirplus, attributes come from plus; NULL, or a plus with node 0, means
  * "the name exists, attributes not at hand". plus is copied and ignored by readdir. A plus with a
  * node counts one lookup of that node, as lookup does; "." and ".." never count: pass NULL there.
+ * When readdirplus fails afterwards, the library takes these lookups back.
  * Returns 0; -ENOBUFS when it does not fit (stop here, the client asks again with the cookie of
  * the last entry); -EINVAL for a name that no directory can hold or ino 0.
  */

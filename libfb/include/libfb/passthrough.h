@@ -44,23 +44,23 @@ struct fb_passthrough_options {
 	 * permissions would let everybody use a name that one caller was allowed to look up.
 	 */
 	uint64_t entry_timeout_ns, attr_timeout_ns, negative_timeout_ns;
-	bool read_only;        /* EROFS for everything that changes */
-	bool writeback;        /* let the client's kernel gather writes */
-	enum fb_switch xattr;  /* default on */
-	enum fb_switch posix_acl;      /* default off */
-	enum fb_switch posix_lock, flock; /* locks shared with the host; default off: local */
-	enum fb_switch readdirplus;    /* default on, off with FB_CACHE_NEVER */
-	enum fb_switch killpriv;       /* default on: clear suid without asking for xattrs */
+	bool read_only;                    /* EROFS for everything that changes */
+	bool writeback;                    /* let the client's kernel gather writes */
+	enum fb_switch xattr;              /* default on */
+	enum fb_switch posix_acl;          /* default off */
+	enum fb_switch posix_lock, flock;  /* locks shared with the host; default off: local */
+	enum fb_switch readdirplus;        /* default on, off with FB_CACHE_NEVER */
+	enum fb_switch killpriv;           /* default on: clear suid without asking for xattrs */
 	enum fb_switch kernel_passthrough; /* default on: data past the server where possible */
-	enum fb_switch direct_io;      /* honour the client's O_DIRECT; default on */
-	enum fb_switch allow_mmap;     /* shared mappings of uncached files; default on */
-	enum fb_switch noatime;        /* honour O_NOATIME; default on */
-	bool set_inode_flags;  /* allow FS_IOC_SETFLAGS and FSSETXATTR */
+	enum fb_switch direct_io;          /* honour the client's O_DIRECT; default on */
+	enum fb_switch allow_mmap;         /* shared mappings of uncached files; default on */
+	enum fb_switch noatime;            /* honour O_NOATIME; default on */
+	bool set_inode_flags;              /* allow FS_IOC_SETFLAGS and FSSETXATTR */
 	bool announce_submounts;
 	bool caller_credentials; /* every operation as its caller; for mounts without default_permissions */
 	bool security_label;
 	bool stateless_open, stateless_opendir; /* no round trip for open, opendir */
-	bool seal_size;        /* refuse everything that would change a file's size */
+	bool seal_size; /* refuse everything that would change a file's size */
 	/* Descriptors that nodes and open files may use; default: RLIMIT_NOFILE less a reserve. */
 	uint32_t max_descriptors;
 	/*
