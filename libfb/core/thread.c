@@ -2,8 +2,14 @@
 #include "core/thread.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <libfb/session.h>
 #include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "core/scope.h"
 
 static void do_nothing(int signal)
 {
@@ -34,4 +40,18 @@ int fb_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
 	r = pthread_create(thread, NULL, run, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return -r;
+}
+
+uint64_t fb_thread_runnable_ns(pid_t tid)
+{
+	char path[64], text[64] = "";
+	uint64_t computed, waited;
+	FB_SCOPED_FD fd = -1;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", (int)tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 ||
+	    sscanf(text, "%" SCNu64 " %" SCNu64, &computed, &waited) != 2)
+		return 0;
+	return computed + waited;
 }

@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include "core/dispatch.h"
 #include "core/scope.h"
@@ -16,8 +18,13 @@
 
 /* How often the keeper looks after the workers while there is work. */
 #define TICK_MS 10
-/* Ticks without any request after which it sends extra workers away and sleeps. */
+/* Ticks without any request after which it sleeps. */
 #define CALM_TICKS 100
+/* Ticks after which it sees whether there are too many or too few workers. */
+#define DEMAND_TICKS 16
+/* In hundredths: all workers are busier than this: one more; others could do it all: fewer. */
+#define GROW_ABOVE 85u
+#define SHRINK_BELOW 60u
 /* Pause of a worker that found no memory for a request. */
 #define NO_MEMORY_MS 10
 
@@ -26,6 +33,7 @@ struct fb_worker {
 	struct fb_workers *workers;
 	struct fb_channel *channel;
 	pthread_t thread;
+	_Atomic pid_t tid;
 	bool running;        /* keeper only: a thread owns the channel */
 	uint64_t begun_seen; /* keeper only: channel->begun at the last tick */
 	_Atomic bool leave;
@@ -66,12 +74,12 @@ static void keeper_wake(struct fb_workers *workers)
 		errno = saved;
 }
 
-/* Have the keeper look after the workers, if it could ever start another one. */
+/* Have the keeper look after the workers, if there could ever be another one. */
 static void watch(struct fb_workers *workers)
 {
 	const struct fb_session_options *options = &workers->session->options;
 
-	if (options->max_workers == options->workers ||
+	if (options->max_workers == 1 ||
 	    atomic_load_explicit(&workers->watching, memory_order_relaxed))
 		return;
 	if (!atomic_exchange(&workers->watching, true))
@@ -113,8 +121,10 @@ static void *worker_main(void *arg)
 {
 	struct fb_worker *worker = arg;
 	struct fb_workers *workers = worker->workers;
-	int none = 0, r = serve(worker);
+	int none = 0, r;
 
+	atomic_store(&worker->tid, gettid());
+	r = serve(worker);
 	if (r < 0)
 		atomic_compare_exchange_strong(&workers->error, &none, r);
 	if (r <= 0)
@@ -155,6 +165,7 @@ static int worker_start(struct fb_workers *workers)
 		return -ENOMEM;
 	atomic_store(&worker->leave, false);
 	atomic_store(&worker->left, false);
+	atomic_store(&worker->tid, 0);
 	worker->begun_seen = 0;
 	r = fb_thread_start(&worker->thread, worker_main, worker);
 	if (r < 0)
@@ -166,9 +177,11 @@ static int worker_start(struct fb_workers *workers)
 	return 0;
 }
 
-/* What the keeper saw in one tick. */
+/* What the keeper saw in one tick: workers that wait, that are in one request since the last tick,
+ * that have begun one since; and those that were in a request just now.
+ */
 struct tick {
-	unsigned idle, stuck, moved;
+	unsigned idle, stuck, moved, busy;
 };
 
 static struct tick tick_look(struct fb_workers *workers)
@@ -182,6 +195,7 @@ static struct tick tick_look(struct fb_workers *workers)
 			continue;
 		ended = atomic_load(&w->channel->ended);
 		begun = atomic_load(&w->channel->begun);
+		tick.busy += begun != ended;
 		if (begun != w->begun_seen)
 			tick.moved++;
 		else if (begun != ended)
@@ -193,12 +207,10 @@ static struct tick tick_look(struct fb_workers *workers)
 	return tick;
 }
 
-/* Start as many workers again as there are to begin with: all of them are stuck. */
-static void reinforce(struct fb_workers *workers)
+/* Start up to count workers more, but no more than limit in all. */
+static void reinforce(struct fb_workers *workers, unsigned count, unsigned limit)
 {
-	const struct fb_session_options *options = &workers->session->options;
-
-	for (unsigned i = 0; i < options->workers && workers->live < options->max_workers; i++)
+	for (unsigned i = 0; i < count && workers->live < limit; i++)
 		if (worker_start(workers) < 0)
 			return;
 }
@@ -221,20 +233,81 @@ static bool is_idle(const struct fb_worker *worker)
 }
 
 /*
- * Send idle workers away until as many as wanted are left. They leave when the signal wakes them,
- * or after one more request that came first.
+ * Send count idle workers away. They leave when the signal wakes them, or after one more request
+ * that came first.
  */
-static void send_away(struct fb_workers *workers)
+static void send_away(struct fb_workers *workers, unsigned count)
 {
-	unsigned extra = workers->live - workers->session->options.workers;
-
-	for (struct fb_worker *w = workers->list; w && extra > 0; w = w->next) {
+	for (struct fb_worker *w = workers->list; w && count > 0; w = w->next) {
 		if (!w->running || !is_idle(w))
 			continue;
 		atomic_store(&w->leave, true);
 		pthread_kill(w->thread, fb_wake_signal());
-		extra--;
+		count--;
 	}
+}
+
+/* ---- as many workers as the load keeps busy -----------------------------------------------------
+ *
+ * The kernel hands requests to waiting readers in turn, so that two workers share the requests of one
+ * client and each finds itself on the wrong processor, asleep. One worker that is often busy serves
+ * one client faster (measured: opens, lookups, renames by a quarter to a third).
+ */
+
+/* A window of ticks in which the keeper has counted. */
+struct demand {
+	unsigned ticks, busy; /* busy workers, summed over the ticks */
+	uint64_t since_ns;
+	uint64_t runnable_ns; /* fb_thread_runnable_ns() of all workers when the window began */
+};
+
+/* Time that the workers have computed, or would have on a free processor. */
+static uint64_t runnable_time(struct fb_workers *workers)
+{
+	uint64_t sum = 0;
+
+	for (struct fb_worker *w = workers->list; w; w = w->next)
+		if (w->running)
+			sum += fb_thread_runnable_ns(atomic_load(&w->tid));
+	return sum;
+}
+
+static void demand_begin(struct fb_workers *workers, struct demand *demand)
+{
+	*demand = (struct demand){ .since_ns = fb_now_ns(), .runnable_ns = runnable_time(workers) };
+}
+
+/* Whether the workers were busy with waiting rather than computing: more of them help then. */
+static bool is_blocked(struct fb_workers *workers, const struct demand *demand)
+{
+	uint64_t wall = (fb_now_ns() - demand->since_ns) * workers->live;
+	uint64_t runnable = runnable_time(workers);
+
+	return runnable > 0 && (runnable - demand->runnable_ns) * 2 < wall;
+}
+
+/* The window is full: one worker more or some fewer, with room between the two. */
+static void adjust(struct fb_workers *workers, const struct demand *demand)
+{
+	const struct fb_session_options *options = &workers->session->options;
+	unsigned busy = demand->busy * 100 / demand->ticks; /* hundredths of workers */
+	unsigned live = workers->live;
+
+	if (busy > live * GROW_ABOVE)
+		reinforce(workers, 1,
+			  is_blocked(workers, demand) ? options->max_workers : options->workers);
+	else if (live > 1 && busy < (live - 1) * SHRINK_BELOW)
+		send_away(workers, live - 1 - busy / SHRINK_BELOW);
+}
+
+static void count_demand(struct fb_workers *workers, struct demand *demand, unsigned busy)
+{
+	demand->busy += busy;
+	demand->ticks++;
+	if (demand->ticks < DEMAND_TICKS)
+		return;
+	adjust(workers, demand);
+	demand_begin(workers, demand);
 }
 
 static void keeper_sleep(struct fb_workers *workers, bool watching)
@@ -266,7 +339,7 @@ static void dismiss(struct fb_workers *workers)
 }
 
 /* One look at the workers while there is work. Returns whether to look again soon. */
-static bool keep_tick(struct fb_workers *workers, unsigned *calm)
+static bool keep_tick(struct fb_workers *workers, struct demand *demand, unsigned *calm)
 {
 	const struct fb_session_options *options = &workers->session->options;
 	struct tick tick;
@@ -276,14 +349,10 @@ static bool keep_tick(struct fb_workers *workers, unsigned *calm)
 	tick = tick_look(workers);
 	*calm = tick.moved ? 0 : *calm + 1;
 	if (tick.stuck && !tick.moved && !tick.idle)
-		reinforce(workers);
-	if (*calm < CALM_TICKS)
+		reinforce(workers, options->workers, options->max_workers);
+	count_demand(workers, demand, tick.busy);
+	if (*calm < CALM_TICKS || (workers->live > 1 && tick.idle > 1))
 		return true;
-	*calm = 0;
-	if (workers->live > options->workers && tick.idle > 0) {
-		send_away(workers);
-		return true;
-	}
 	/* With somebody idle, or nobody left to start, the next request can not starve. */
 	return tick.idle == 0 && workers->live < options->max_workers;
 }
@@ -304,13 +373,16 @@ static void rest(struct fb_workers *workers)
 /* Look after the workers until the session is to end. */
 static void keep(struct fb_workers *workers)
 {
+	struct demand demand = { 0 };
 	unsigned calm = 0;
 
 	while (!atomic_load(&workers->session->stopping) && !atomic_load(&workers->ended)) {
 		bool watching = atomic_load(&workers->watching);
 
 		keeper_sleep(workers, watching);
-		if (watching && !keep_tick(workers, &calm))
+		if (!watching)
+			demand_begin(workers, &demand);
+		else if (!keep_tick(workers, &demand, &calm))
 			rest(workers);
 	}
 }

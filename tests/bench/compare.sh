@@ -127,7 +127,7 @@ start() {
 : >"$work/results"
 for ((round = 1; round <= rounds; round++)); do
 	for index in "${!names[@]}"; do
-		printf '\rround %d of %d: %-20s' "$round" "$rounds" "${names[index]}" >&2
+		[[ ! -t 2 ]] || printf '\rround %d of %d: %-20s' "$round" "$rounds" "${names[index]}" >&2
 		place=$source
 		if [[ -n ${commands[index]} ]]; then
 			start "${commands[index]}"
@@ -138,7 +138,7 @@ for ((round = 1; round <= rounds; round++)); do
 		sed "s/^/${names[index]} /" "$work/output" >>"$work/results"
 	done
 done
-printf '\r%-40s\r' '' >&2
+[[ ! -t 2 ]] || printf '\r%-40s\r' '' >&2
 
 /usr/bin/python3 - "$work/results" "$rounds" "${names[@]}" <<'PYTHON'
 import statistics

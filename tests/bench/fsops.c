@@ -5,7 +5,8 @@
  * Measures small operations in an empty folder that it makes in DIRECTORY, each COUNT times (2000),
  * and sequential data of BYTES (256 MiB) in pieces of 128 KiB. Prints a line "NAME VALUE UNIT" for
  * each: microseconds for one operation, or MiB/s. "cold" means that the kernel has just dropped the
- * names and inodes that nobody uses (needs root, else these lines are left out).
+ * names and inodes that nobody uses (needs root, else these lines are left out). Data that is read
+ * was written just before, so the machine's memory has it.
  */
 #include <dirent.h>
 #include <err.h>
@@ -174,8 +175,6 @@ static void measure_data(const char *name, bool writes, off_t bytes)
 	double start;
 
 	must(fd, "open");
-	if (!writes)
-		must(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), "fadvise");
 	start = now();
 	for (off_t done = 0; done < bytes; done += PIECE) {
 		ssize_t moved = writes ? write(fd, buffer, PIECE) : read(fd, buffer, PIECE);

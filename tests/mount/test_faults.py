@@ -2,7 +2,6 @@
 """Faults: servers and clients that die, full and vanishing sources, too few descriptors."""
 import contextlib
 import errno
-import fcntl
 import os
 import pathlib
 import re

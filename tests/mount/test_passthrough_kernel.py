@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from fixtures import drop_caches, filesystem_of, host, needs_root, run, serve, tidy  # noqa: F401
+from fixtures import host, needs_root, run, serve, tidy  # noqa: F401
 from trees import assert_same, make_tree
 
 pytestmark = needs_root

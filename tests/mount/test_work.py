@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -15,8 +14,7 @@ import time
 import pytest
 
 from fixtures import (  # noqa: F401
-    MODES, ROOT, SLOWER, client, end, filesystem_of, host, need_program, needs_root, run, serve, start,
-    tidy, wait_until,
+    MODES, ROOT, client, end, host, need_program, needs_root, run, serve, start, tidy,
 )  # fmt: skip
 from trees import assert_same, differences, make_tree
 
@@ -202,16 +200,24 @@ def check_database(path, committed):
     base.close()
 
 
-@pytest.mark.parametrize("journal", ["wal", "delete"])
+SQLITE_OPTIONS = {
+    "default": (),
+    "uncached": ("--cache=never",),
+    "shared locks": ("--posix-lock", "--no-kernel-passthrough"),
+    "writeback": ("--cache=always", "--writeback"),
+}
+
+
 @pytest.mark.parametrize(
-    "options",
-    [(), ("--cache=never",), ("--posix-lock", "--no-kernel-passthrough"), ("--cache=always", "--writeback")],
-    ids=" ".join,
+    "options, journal",
+    [(name, "wal") for name in SQLITE_OPTIONS]
+    + [("shared locks", "delete")]
+    + [pytest.param(name, "delete", marks=pytest.mark.long) for name in SQLITE_OPTIONS if name != "shared locks"],
 )
 def test_sqlite(serve, options, journal):
     """Four writers; again and again one is killed in the middle of its transactions."""
     need_program("sqlite3")
-    server = serve(*options)
+    server = serve(*SQLITE_OPTIONS[options])
     path = server.path / "base"
     base = sqlite3.connect(path, isolation_level=None)
     assert base.execute(f"PRAGMA journal_mode={journal}").fetchone() == (journal,)
@@ -408,7 +414,7 @@ def test_stress(serve, mode):
     """stress-ng's file-system stressors, all at once."""
     need_program("stress-ng")
     server = serve(*MODES[mode])
-    complaints = stress(server.path, 60, names=known_stressors())
+    complaints = stress(server.path, 50, names=known_stressors())
     assert not complaints, "\n".join(complaints[:30])
     assert server.process.poll() is None
     assert server.statistics()["pending"] == 0

@@ -11,11 +11,14 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/securebits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -240,6 +243,71 @@ static void test_umask_of_the_caller(void **state)
 	assert_int_equal(umask(old), 022);
 }
 
+/* A thread that this one has started shares its umask at first, and is not ours to disturb. */
+static void *read_umask(void *arg)
+{
+	mode_t *during = arg;
+
+	pthread_barrier_wait(&barrier);
+	*during = umask(022);
+	umask(*during);
+	pthread_barrier_wait(&barrier);
+	return NULL;
+}
+
+static void test_umask_of_threads_started_later(void **state)
+{
+	struct fb_cred_guard guard = { 0 };
+	struct fb_caller caller = { .uid = geteuid(), .gid = getegid(), .umask = 027 };
+	mode_t old = umask(022), during;
+	pthread_t thread;
+
+	(void)state;
+	fs->granted = FB_INIT_DONT_MASK;
+	assert_int_equal(fb_credentials_own_fs(), 0);
+	assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
+	assert_int_equal(pthread_create(&thread, NULL, read_umask, &during), 0);
+	assert_int_equal(fb_credentials_assume(fs, &caller, FB_CREDENTIALS_CREATE, &guard), 0);
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	fb_credentials_restore(&guard);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	pthread_barrier_destroy(&barrier);
+	assert_int_equal(during, 022);
+	umask(old);
+}
+
+/* D4: the user id can not be changed after the group id was. */
+static void *switch_halfway(void *arg)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[2];
+	struct fb_cred_guard guard = { 0 };
+	struct identity before, after;
+	int *result = arg;
+
+	assert_int_equal(syscall(SYS_capget, &header, caps), 0);
+	caps[0].effective &= ~(1u << CAP_SETUID);
+	assert_int_equal(syscall(SYS_capset, &header, caps), 0);
+	before = who();
+	*result = fb_credentials_assume(fs, &member, FB_CREDENTIALS_CREATE, &guard);
+	after = who();
+	expect_same(&before, &after);
+	return NULL;
+}
+
+static void test_half_a_switch_is_taken_back(void **state)
+{
+	pthread_t thread;
+	int result = 0;
+
+	(void)state;
+	need_root();
+	assert_int_equal(pthread_create(&thread, NULL, switch_halfway, &result), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(result, -EPERM);
+}
+
 static void test_drop_fsetid(void **state)
 {
 	struct fb_cred_guard guard = { 0 };
@@ -283,6 +351,45 @@ static void test_unprivileged(void **state)
 		_exit(failed);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static int caller_without_fixup(void)
+{
+	struct fb_cred_guard guard = { 0 };
+	struct identity before, during, after;
+
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0)
+		return 77;
+	fb_credentials_fini(&fs->own);
+	if (fb_credentials_init(&fs->own) < 0)
+		return 2;
+	before = who();
+	if (fb_credentials_assume(fs, &user, FB_CREDENTIALS_CREATE, &guard) < 0)
+		return 3;
+	during = who();
+	fb_credentials_restore(&guard);
+	after = who();
+	if (caps_of(&during) != 0)
+		return 4;
+	return strcmp(before.caps, after.caps) || strcmp(before.uid, after.uid) ? 5 : 0;
+}
+
+/* Where the kernel leaves capabilities alone when the user id changes, they go all the same. */
+static void test_capabilities_go_without_fixup(void **state)
+{
+	pid_t child;
+	int status;
+
+	(void)state;
+	need_root();
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(caller_without_fixup());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		SKIP_BECAUSE("may not set secure bits");
 	assert_int_equal(status, 0);
 }
 
@@ -372,8 +479,11 @@ int main(void)
 		TEST(test_access_switches_only_where_asked),
 		TEST(test_override_without_group_extension),
 		TEST(test_umask_of_the_caller),
+		TEST(test_umask_of_threads_started_later),
+		TEST(test_half_a_switch_is_taken_back),
 		TEST(test_drop_fsetid),
 		TEST(test_unprivileged),
+		TEST(test_capabilities_go_without_fixup),
 		TEST(test_process_ends_rather_than_go_on),
 		TEST(test_parse_groups),
 		TEST(test_read_own_groups),

@@ -48,7 +48,7 @@ static void make_files(unsigned count)
 	char name[64];
 
 	for (unsigned i = 0; i < count; i++) {
-		snprintf(name, sizeof(name), "file-%u-%0*u", i, (int)(i % 40), 0);
+		snprintf(name, sizeof(name), "file-%u-%0*u", i, (int)(i % 40), 0u);
 		share_make(&client, name, "", 0644);
 	}
 }
@@ -271,7 +271,7 @@ static void vanished_names_do_no_harm(void **state)
 	for (unsigned i = 0; i < 100; i++) {
 		char name[64];
 
-		snprintf(name, sizeof(name), "file-%u-%0*u", i, (int)(i % 40), 0);
+		snprintf(name, sizeof(name), "file-%u-%0*u", i, (int)(i % 40), 0u);
 		unlink(share_path(&client, name));
 	}
 	/* Read ahead, or gone: never an error. */

@@ -9,6 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -126,7 +129,8 @@ static void hostile_opens_are_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
-		assert_int_equal(share_open_file(&client, FB_ROOT_NODE, flags[i], 0, &open), -EINVAL);
+		assert_int_equal(share_open_file(&client, FB_ROOT_NODE, flags[i], 0, &open),
+				 -EINVAL);
 		assert_int_equal(share_open_dir(&client, FB_ROOT_NODE, flags[i], &fh), -EINVAL);
 	}
 	/* Only an empty directory can be removed. */
@@ -365,6 +369,152 @@ static void makes_files_without_a_name(void **state)
 	assert_int_equal(share_descriptors(), descriptors);
 }
 
+/* P6: what a program of ours runs inherits nothing of the share. */
+static void descriptors_are_not_inherited(void **state)
+{
+	struct fb_wire_create_out made = { 0 };
+	uint64_t fh;
+
+	(void)state;
+	assert_int_equal(share_create(&client, FB_ROOT_NODE, "n", 0640, O_RDWR | O_DIRECT, &made),
+			 0);
+	assert_int_equal(share_open_dir(&client, FB_ROOT_NODE, O_RDONLY, &fh), 0);
+	/* The second descriptor of a file that was opened with O_DIRECT. */
+	assert_int_equal(share_write(&client, made.entry.nodeid, made.open.fh, "x", 1, 0, 0, 0), 1);
+	for (int fd = 3; fd < 256; fd++) {
+		char path[32], target[256] = "";
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (readlink(path, target, sizeof(target) - 1) > 0 &&
+		    strncmp(target, client.dir, strlen(client.dir)) == 0)
+			assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	}
+}
+
+/* P7: one handle, flags as each request has them; none may change those of the other. */
+struct writer {
+	struct share_client client;
+	struct share_file file;
+	int flags;
+	uint64_t off;
+	const char *complaint;
+};
+
+static void *write_much(void *arg)
+{
+	struct writer *writer = arg;
+	char *block = aligned_alloc(4096, 4096);
+
+	memset(block, writer->flags & O_APPEND ? 'a' : 'd', 4096);
+	for (int i = 0; i < 50 && !writer->complaint; i++)
+		if (share_write(&writer->client, writer->file.node, writer->file.fh, block, 4096,
+				writer->off, writer->flags, 0) != 4096)
+			writer->complaint = "a write failed";
+	free(block);
+	return NULL;
+}
+
+static void flags_belong_to_requests(void **state)
+{
+	struct share_file file;
+	struct writer writers[2];
+	pthread_t threads[2];
+	struct stat host;
+	char got[3];
+	int fd;
+
+	(void)state;
+	share_make(&client, "f", "", 0666);
+	assert_int_equal(truncate(share_path(&client, "f"), 4096), 0);
+	file = share_open_name(&client, "f", O_RDWR | O_DIRECT);
+	for (int i = 0; i < 2; i++) {
+		writers[i] = (struct writer){
+			.client = client,
+			.file = file,
+			.flags = i ? O_RDWR | O_APPEND : O_RDWR | O_DIRECT,
+		};
+		writers[i].client.unique += 1000000 * ((uint64_t)i + 1);
+		assert_int_equal(pthread_create(&threads[i], NULL, write_much, &writers[i]), 0);
+	}
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_null(writers[0].complaint);
+	assert_null(writers[1].complaint);
+	assert_int_equal(stat(share_path(&client, "f"), &host), 0);
+	assert_int_equal(host.st_size, 51 * 4096);
+	fd = open(share_path(&client, "f"), O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread(fd, got, 1, 4095), 1);
+	assert_int_equal(pread(fd, got + 1, 2, 4096), 2);
+	close(fd);
+	assert_memory_equal(got, "daa", 3);
+}
+
+/* P10, H7: a program of the host that puts other things under the name, all the time. */
+static atomic_bool enough;
+
+static void *swap(void *arg)
+{
+	const char *dir = arg;
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	while (!enough) {
+		int other = openat(fd, "other", O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+
+		close(other);
+		renameat(fd, "other", fd, "n");
+		unlinkat(fd, "n", 0);
+		(void)!symlinkat("../fb-outside", fd, "n");
+		unlinkat(fd, "n", 0);
+		(void)!mknodat(fd, "n", S_IFIFO | 0666, 0);
+		unlinkat(fd, "n", 0);
+	}
+	close(fd);
+	return NULL;
+}
+
+static uint64_t ino_of_handle(const struct fb_wire_create_out *made)
+{
+	const struct fb_wire_getattr_in in = { .getattr_flags = FB_GETATTR_FH,
+					       .fh = made->open.fh };
+	const struct iovec piece = { (void *)(uintptr_t)&in, sizeof(in) };
+	struct fb_wire_attr_out out = { 0 };
+
+	assert_int_equal(share_call(&client, FB_OP_GETATTR, made->entry.nodeid, &piece, 1, &out,
+				    sizeof(out)),
+			 sizeof(out));
+	return out.attr.ino;
+}
+
+static void creates_beside_a_swapping_host(void **state)
+{
+	struct fb_wire_create_out made = { 0 };
+	unsigned descriptors, done = 0;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, swap, client.dir), 0);
+	descriptors = share_descriptors();
+	for (int i = 0; i < 2000; i++) {
+		int result = share_create(&client, FB_ROOT_NODE, "n", 0666,
+					  i % 2 ? O_RDWR | O_TRUNC : O_WRONLY, &made);
+
+		if (result < 0) {
+			assert_true(result == -ESTALE || result == -EEXIST || result == -ENOENT);
+			continue;
+		}
+		assert_int_equal(ino_of_handle(&made), made.entry.attr.ino);
+		share_release(&client, made.entry.nodeid, made.open.fh, 0);
+		share_forget(&client, made.entry.nodeid, 1);
+		done++;
+	}
+	enough = true;
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(done > 0);
+	/* The host's thread may have had two of its own. */
+	assert_in_range(share_descriptors(), descriptors - 2, descriptors);
+	assert_int_not_equal(access("/tmp/fb-outside", F_OK), 0);
+}
+
 /* H14, O_TRUNC with the wish to clear suid and sgid. */
 static void suid_goes_when_asked(void **state)
 {
@@ -443,6 +593,9 @@ int main(void)
 		TEST(create_counts_one_lookup),
 		TEST(undelivered_creates_leave_nothing),
 		TEST(makes_files_without_a_name),
+		TEST(descriptors_are_not_inherited),
+		TEST(flags_belong_to_requests),
+		TEST(creates_beside_a_swapping_host),
 		TEST(suid_goes_when_asked),
 		TEST(suid_goes_for_plain_users),
 	};

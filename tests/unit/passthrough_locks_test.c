@@ -4,6 +4,11 @@
 
 #include "share_client.h"
 
+#include "drivers/passthrough/handle_table.h"
+#include "drivers/passthrough/lock_owners.h"
+#include "drivers/passthrough/lock_ranges.h"
+#include "drivers/passthrough/state.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -268,6 +273,68 @@ static void deadlocks_are_found(void **state)
 	assert_int_equal(receive(first, SOON_MS), 0);
 }
 
+/* Each waits for the next, in the order that is worst for the search. */
+static void long_chains_are_followed(void **state)
+{
+	struct share_file file = share_open_name(&client, "f", O_RDWR);
+	const struct share_lock last = range(40, F_WRLCK, 1, 1);
+	uint64_t tickets[41];
+
+	(void)state;
+	for (unsigned i = 1; i <= 40; i++)
+		assert_int_equal(set(&file, i, F_WRLCK, i, i), 0);
+	for (unsigned i = 39; i >= 1; i--)
+		tickets[i] = wait_for(&file, i, F_WRLCK, i + 1, i + 1);
+	assert_int_equal(share_lock(&client, FB_OP_SETLKW, &file, &last, NULL), -EDEADLK);
+	for (unsigned i = 40; i > 1; i--) {
+		assert_int_equal(share_flush(&client, file.node, file.fh, i), 0);
+		assert_int_equal(receive(tickets[i - 1], SOON_MS), 0);
+	}
+}
+
+/* An owner with as many ranges as it may have must be able to drop them. */
+static void full_owners_can_unlock(void **state)
+{
+	const struct fb_lock more = { .start = UINT32_MAX, .end = UINT32_MAX, .type = F_WRLCK };
+	const struct fb_lock hole = { .start = 21, .end = 21, .type = F_UNLCK };
+	const struct fb_lock all = { .end = INT64_MAX, .type = F_UNLCK };
+	struct fb_lock_ranges full = { .count = FB_LOCK_RANGES_MAX }, after;
+
+	(void)state;
+	full.items = calloc(full.count, sizeof(*full.items));
+	assert_non_null(full.items);
+	for (size_t i = 0; i < full.count; i++)
+		full.items[i] =
+			(struct fb_lock){ .start = i * 20, .end = i * 20 + 10, .type = F_WRLCK };
+	assert_int_equal(fb_lock_ranges_with(&full, &more, &after), -ENOLCK);
+	assert_int_equal(fb_lock_ranges_with(&full, &all, &after), 0);
+	assert_int_equal(after.count, 0);
+	free(after.items);
+	/* This one makes two of one. */
+	assert_int_equal(fb_lock_ranges_with(&full, &hole, &after), -ENOLCK);
+	free(full.items);
+}
+
+/* What a client can have remembered is limited over all its owners, and comes back. */
+static void all_owners_share_a_limit(void **state)
+{
+	struct share_file file = share_open_name(&client, "f", O_RDWR);
+	_Atomic size_t *entries = &client.driver->handles->lock_entries;
+
+	(void)state;
+	assert_int_equal(set(&file, 1, F_WRLCK, 0, 9), 0);
+	assert_int_equal(set(&file, 2, F_RDLCK, 20, 29), 0);
+	assert_int_equal(*entries, 4); /* a range and an open file each */
+	*entries += FB_LOCK_ENTRIES_MAX - 4;
+	assert_int_equal(set(&file, 3, F_WRLCK, 40, 49), -ENOLCK);
+	assert_int_equal(set(&file, 1, F_WRLCK, 40, 49), -ENOLCK);
+	assert_int_equal(set(&file, 1, F_WRLCK, 0, 10), 0);
+	assert_int_equal(set(&file, 1, F_UNLCK, 0, 10), 0);
+	assert_int_equal(set(&file, 2, F_UNLCK, 0, INT64_MAX), 0);
+	*entries -= FB_LOCK_ENTRIES_MAX - 4;
+	assert_int_equal(*entries, 0);
+}
+
 static int flock_set(const struct share_file *file, uint32_t type)
 {
 	const struct share_lock lock = {
@@ -444,6 +511,9 @@ int main(void)
 		TEST(release_drops_who_locked_through_it),
 		TEST(a_signal_ends_the_wait),
 		TEST(deadlocks_are_found),
+		TEST(long_chains_are_followed),
+		TEST(full_owners_can_unlock),
+		TEST(all_owners_share_a_limit),
 		TEST(flock_belongs_to_the_open_file),
 		TEST(release_ends_the_wait),
 		TEST(the_end_releases_all),

@@ -589,6 +589,25 @@ static void test_truncate_keeps_sgid_without_execution(void **state)
 	assert_int_equal(attr.attr.size, 0);
 }
 
+/* What clears the bits over the truncation must not take those that come with it. */
+static void test_truncate_and_chmod(void **state)
+{
+	struct fb_wire_setattr_in set = {
+		.valid = FB_SETATTR_SIZE | FB_SETATTR_KILL_SUIDGID | FB_SETATTR_MODE,
+		.mode = 02755,
+	};
+	struct fb_wire_attr_out attr;
+
+	(void)state;
+	need_root();
+	share_make(&share, "file", "12345", 0600);
+	assert_int_equal(chown(share_path(&share, "file"), 0, 4242), 0);
+	assert_int_equal(chmod(share_path(&share, "file"), 04755), 0);
+	assert_int_equal(node_setattr(&share, node_of(&share, "file"), &set, &attr), 0);
+	assert_int_equal(attr.attr.mode, S_IFREG | 02755);
+	assert_int_equal(attr.attr.size, 0);
+}
+
 static void test_seal_size(void **state)
 {
 	struct fb_passthrough_options options = { .size = sizeof(options), .seal_size = true };
@@ -699,6 +718,7 @@ int main(void)
 		TEST(test_setattr_on_symlink),
 		TEST(test_truncate_kills_suid),
 		TEST(test_truncate_keeps_sgid_without_execution),
+		TEST(test_truncate_and_chmod),
 		TEST_OWN(test_seal_size),
 		TEST_OWN(test_read_only),
 		TEST(test_permissions_of_the_caller),

@@ -7,6 +7,8 @@
 
 #include "share_client.h"
 
+#include "drivers/passthrough/state.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -248,6 +250,65 @@ static void stateless_opens_need_no_handle(void **state)
 	assert_int_equal(share_descriptors(), descriptors);
 }
 
+/* Read-only shares are read without opens, too, whatever flags come along. */
+static void stateless_opens_read_what_is_read_only(void **state)
+{
+	uint64_t node;
+	char got[4096];
+
+	(void)state;
+	begin((struct fb_passthrough_options){
+		.stateless_open = true, .stateless_opendir = true, .read_only = true });
+	share_make(&client, "f", "content", 0666);
+	node = node_of("f");
+	assert_int_equal(share_read(&client, node, 0, got, 32, 0, O_RDONLY | O_SYNC), 7);
+	assert_true(share_list(&client, FB_OP_READDIR, FB_ROOT_NODE, 0, 0, got, sizeof(got)) > 0);
+	assert_int_equal(share_fsync(&client, FB_OP_FSYNCDIR, FB_ROOT_NODE, 0, 0), 0);
+	assert_int_equal(share_write(&client, node, 0, "C", 1, 0, O_RDWR, 0), -EROFS);
+}
+
+/* No open was checked, neither by us nor by a client that leaves the checks to us. */
+static void stateless_opens_need_permission(void **state)
+{
+	uint64_t node, dir;
+	char got[4096];
+
+	(void)state;
+	begin((struct fb_passthrough_options){ .stateless_open = true, .stateless_opendir = true });
+	if (geteuid() != 0)
+		SKIP_BECAUSE("only root may act as others");
+	assert_true(client.driver->all_as_caller);
+	share_make(&client, "f", "content", 0600);
+	assert_int_equal(mkdir(share_path(&client, "d"), 0700), 0);
+	node = node_of("f");
+	dir = node_of("d");
+	client.uid = client.gid = 1000;
+	assert_int_equal(share_read(&client, node, 0, got, 32, 0, O_RDWR), -EACCES);
+	assert_int_equal(share_write(&client, node, 0, "C", 1, 0, O_RDWR, 0), -EACCES);
+	assert_int_equal(share_fallocate(&client, node, 0, 0, 0, 100), -EACCES);
+	assert_int_equal(share_list(&client, FB_OP_READDIR, dir, 0, 0, got, sizeof(got)), -EACCES);
+	share_expect(&client, "f", "content");
+	client.uid = client.gid = 0;
+	assert_int_equal(share_read(&client, node, 0, got, 32, 0, O_RDWR), 7);
+}
+
+/* P16: a file that its writer may not read works with write-back, without its cache. */
+static void writeback_to_unreadable_files(void **state)
+{
+	struct share_file file;
+
+	(void)state;
+	begin((struct fb_passthrough_options){ .writeback = true });
+	share_make(&client, "f", "content", 0222);
+	if (geteuid() == 0)
+		client.uid = client.gid = 1000;
+	file = share_open_name(&client, "f", O_WRONLY);
+	assert_true(file.flags & FB_FOPEN_DIRECT_IO);
+	assert_int_equal(share_write(&client, file.node, file.fh, "C", 1, 0, O_WRONLY, 0), 1);
+	assert_int_equal(chmod(share_path(&client, "f"), 0666), 0);
+	share_expect(&client, "f", "Content");
+}
+
 /* P17, D13: as many files as the client likes, but not more than were agreed. */
 static void descriptors_run_out_in_order(void **state)
 {
@@ -286,6 +347,9 @@ int main(void)
 		TEST(writeback_makes_files_readable),
 		TEST(direct_io_can_be_off),
 		TEST(stateless_opens_need_no_handle),
+		TEST(stateless_opens_read_what_is_read_only),
+		TEST(stateless_opens_need_permission),
+		TEST(writeback_to_unreadable_files),
 		TEST(descriptors_run_out_in_order),
 	};
 

@@ -13,10 +13,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -335,13 +339,17 @@ static int child_in_chroot(struct share_client *share)
 		return 5;
 	if (share_set_xattr(share, entry.nodeid, "user.test", "value", 5, 0) < 0)
 		return 6;
+	/* The thread is the program's: it may have gone elsewhere. */
+	if (chdir("/") < 0)
+		return 8;
 	if (share_get_xattr(share, entry.nodeid, "user.test", value, sizeof(value)) != 5)
 		return 7;
 	end(share);
 	return 0;
 }
 
-static void run_child(int (*body)(struct share_client *share), struct share_client *share)
+/* Returns what body does: 0, or 77 where it may not be tried. */
+static int run_child(int (*body)(struct share_client *share), struct share_client *share)
 {
 	pid_t child = fork();
 	int status;
@@ -351,22 +359,61 @@ static void run_child(int (*body)(struct share_client *share), struct share_clie
 		_exit(body(share));
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) == 77)
-		SKIP_BECAUSE("may not chroot");
-	assert_int_equal(WEXITSTATUS(status), 0);
+	if (WEXITSTATUS(status) != 77)
+		assert_int_equal(WEXITSTATUS(status), 0);
+	return WEXITSTATUS(status);
 }
 
 static void test_sandbox_without_proc(void **state)
 {
 	struct share_client share, child;
+	int result;
 
 	(void)state;
 	share_open(&share, NULL, NULL);
 	share_make(&share, "file", "x", 0600);
 	child = (struct share_client){ .uid = geteuid(), .gid = getegid() };
 	memcpy(child.dir, share.dir, sizeof(child.dir));
-	run_child(child_in_chroot, &child);
+	result = run_child(child_in_chroot, &child);
 	share_close(&share);
+	if (result == 77)
+		SKIP_BECAUSE("may not chroot");
+}
+
+/* Some containers forbid unshare(2): say so at the start, not when the first file is made. */
+static int child_without_unshare(struct share_client *share)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_unshare, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog filter = { .len = 4, .filter = code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
+		return 77;
+	return fb_loopback_new(share->session, NULL, &share->loopback) == -EPERM ? 0 : 1;
+}
+
+static void test_container_without_unshare(void **state)
+{
+	struct share_client share, other = { .uid = geteuid(), .gid = getegid() };
+	int result;
+
+	(void)state;
+	share_open(&share, NULL, NULL);
+	assert_int_equal(fb_passthrough_new(share.dir, NULL, &other.driver), 0);
+	assert_int_equal(fb_session_new(fb_passthrough_ops(other.driver), other.driver, NULL,
+					&other.session),
+			 0);
+	result = run_child(child_without_unshare, &other);
+	fb_session_unref(other.session);
+	fb_passthrough_free(other.driver);
+	share_close(&share);
+	if (result == 77)
+		SKIP_BECAUSE("may not filter system calls");
 }
 
 /* The driver is made, then the program becomes a daemon. */
@@ -393,7 +440,7 @@ static void test_fork_before_serving(void **state)
 	assert_int_equal(fb_session_new(fb_passthrough_ops(other.driver), other.driver, NULL,
 					&other.session),
 			 0);
-	run_child(child_after_fork, &other);
+	assert_int_equal(run_child(child_after_fork, &other), 0);
 	fb_session_unref(other.session);
 	fb_passthrough_free(other.driver);
 	share_close(&share);
@@ -414,6 +461,7 @@ int main(void)
 		cmocka_unit_test(test_timeouts),
 		cmocka_unit_test(test_nothing_leads_out),
 		cmocka_unit_test(test_sandbox_without_proc),
+		cmocka_unit_test(test_container_without_unshare),
 		cmocka_unit_test(test_fork_before_serving),
 	};
 

@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/securebits.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #define CAP_BIT(cap) (UINT64_C(1) << (cap))
 #define NO_ID UINT32_MAX
@@ -64,14 +66,11 @@ static int set_effective(uint64_t effective)
 
 int fb_credentials_own_fs(void)
 {
-	static _Thread_local bool own;
-
-	if (own)
-		return 0;
-	if (unshare(CLONE_FS) < 0)
-		return -errno;
-	own = true;
-	return 0;
+	/*
+	 * Each time: a thread that this one starts, and one in a child process, share again. The
+	 * kernel does nothing when there is nothing to do.
+	 */
+	return unshare(CLONE_FS) < 0 ? -errno : 0;
 }
 
 /* ---- the process as it is ------------------------------------------------------------------------ */
@@ -109,7 +108,9 @@ int fb_credentials_init(struct fb_credentials *own)
 		return result;
 	}
 	own->effective = effective_of(caps);
-	own->regained = own->uid == 0 &&
+	/* Bits that a service manager may set: user ids then change without capabilities. */
+	own->keeps_caps = prctl(PR_GET_SECUREBITS) & SECBIT_NO_SETUID_FIXUP;
+	own->regained = own->uid == 0 && !own->keeps_caps &&
 			own->effective == ((uint64_t)caps[1].permitted << 32 | caps[0].permitted);
 	own->may_switch =
 		(own->effective & CAP_BIT(CAP_SETUID)) && (own->effective & CAP_BIT(CAP_SETGID));
@@ -167,7 +168,7 @@ static int switch_caps(struct fb_passthrough *fs, const struct fb_caller *caller
 
 	if (caller->uid == 0 || !guard->uid)
 		return 0;
-	if (fs->own.uid == 0 && keep == 0)
+	if (fs->own.uid == 0 && keep == 0 && !fs->own.keeps_caps)
 		return 0; /* the kernel has cleared them */
 	result = set_effective(keep);
 	guard->caps = result == 0;

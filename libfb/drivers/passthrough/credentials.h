@@ -34,6 +34,7 @@ struct fb_credentials {
 	uint32_t *groups;  /* supplementary */
 	size_t group_count;
 	uint64_t effective; /* capabilities, a bit each (CAP_*) */
+	bool keeps_caps;    /* whatever the user id becomes */
 	bool regained;      /* just by coming back to uid 0: all that are permitted */
 	bool may_switch;    /* CAP_SETUID and CAP_SETGID */
 };
@@ -77,8 +78,8 @@ void fb_credentials_kill_suidgid(struct fb_passthrough *fs, int fd, struct fb_cr
 void fb_credentials_restore(struct fb_cred_guard *guard);
 
 /*
- * Give this thread a umask and a working directory of its own (unshare(2), CLONE_FS). Done once for
- * each thread, when it is first needed, and not undone. Returns 0 or -errno.
+ * Make sure that umask and working directory are this thread's own (unshare(2), CLONE_FS), before
+ * either is changed. Not undone. Returns 0 or -errno.
  */
 int fb_credentials_own_fs(void) FB_MUST_CHECK;
 

@@ -198,7 +198,8 @@ static int op_readdir(void *self, struct fb_req *req, uint64_t node, uint64_t fh
 
 	if (!at.inode)
 		return -ESTALE;
-	result = fb_file_use_begin(&use, fs, node, fh, FB_HANDLE_DIR, O_RDONLY | O_DIRECTORY);
+	result = fb_file_use_begin(&use, fs, fb_req_caller(req), node, fh, FB_HANDLE_DIR,
+				   O_RDONLY | O_DIRECTORY);
 	if (result < 0)
 		return result;
 	if (!use.handle)
@@ -222,7 +223,8 @@ static int op_fsyncdir(void *self, struct fb_req *req, uint64_t node, uint64_t f
 {
 	struct fb_passthrough *fs = self;
 	FB_SCOPE_FILE_USE struct fb_file_use use = { .fd = -1 };
-	int result = fb_file_use_begin(&use, fs, node, fh, FB_HANDLE_DIR, O_RDONLY | O_DIRECTORY);
+	int result =
+		fb_file_use_begin(&use, fs, NULL, node, fh, FB_HANDLE_DIR, O_RDONLY | O_DIRECTORY);
 
 	(void)req;
 	if (result < 0)

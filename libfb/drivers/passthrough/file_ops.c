@@ -75,7 +75,7 @@ static int op_fsync(void *self, struct fb_req *req, uint64_t node, uint64_t fh, 
 {
 	struct fb_passthrough *fs = self;
 	FB_SCOPE_FILE_USE struct fb_file_use use = { .fd = -1 };
-	int result = fb_file_use_begin(&use, fs, node, fh, FB_HANDLE_FILE, O_RDONLY);
+	int result = fb_file_use_begin(&use, fs, NULL, node, fh, FB_HANDLE_FILE, O_RDONLY);
 
 	(void)req;
 	if (result < 0)
@@ -113,7 +113,8 @@ static int op_fallocate(void *self, struct fb_req *req, uint64_t node, uint64_t 
 	struct fb_passthrough *fs = self;
 	FB_SCOPE_FILE_USE struct fb_file_use use = { .fd = -1 };
 	FB_SCOPE_CRED struct fb_cred_guard guard = { 0 };
-	int result = fb_file_use_begin(&use, fs, node, fh, FB_HANDLE_FILE, O_WRONLY);
+	int result =
+		fb_file_use_begin(&use, fs, fb_req_caller(req), node, fh, FB_HANDLE_FILE, O_WRONLY);
 
 	if (result < 0)
 		return result;
@@ -139,10 +140,10 @@ static int op_lseek(void *self, struct fb_req *req, uint64_t node, uint64_t fh, 
 {
 	struct fb_passthrough *fs = self;
 	FB_SCOPE_FILE_USE struct fb_file_use use = { .fd = -1 };
-	int result = fb_file_use_begin(&use, fs, node, fh, FB_HANDLE_FILE, O_RDONLY);
+	int result =
+		fb_file_use_begin(&use, fs, fb_req_caller(req), node, fh, FB_HANDLE_FILE, O_RDONLY);
 	off_t at;
 
-	(void)req;
 	if (result < 0)
 		return result;
 	if (whence != SEEK_DATA && whence != SEEK_HOLE)
@@ -187,10 +188,12 @@ static int op_copy_file_range(void *self, struct fb_req *req, uint64_t node_in, 
 	struct fb_passthrough *fs = self;
 	FB_SCOPE_FILE_USE struct fb_file_use in = { .fd = -1 }, out = { .fd = -1 };
 	FB_SCOPE_CRED struct fb_cred_guard guard = { 0 };
-	int result = fb_file_use_begin(&in, fs, node_in, fh_in, FB_HANDLE_FILE, O_RDONLY);
+	int result = fb_file_use_begin(&in, fs, fb_req_caller(req), node_in, fh_in, FB_HANDLE_FILE,
+				       O_RDONLY);
 
 	if (result == 0)
-		result = fb_file_use_begin(&out, fs, node_out, fh_out, FB_HANDLE_FILE, O_WRONLY);
+		result = fb_file_use_begin(&out, fs, fb_req_caller(req), node_out, fh_out,
+					   FB_HANDLE_FILE, O_WRONLY);
 	if (result < 0)
 		return result;
 	if (flags != 0 || off_in > INT64_MAX || off_out > INT64_MAX)

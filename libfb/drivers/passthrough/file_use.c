@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "file_use.h"
 
+#include "credentials.h"
 #include "inode.h"
 #include "resolve.h"
 #include "state.h"
@@ -9,10 +10,12 @@
 #include <fcntl.h>
 
 /* Open for one operation. */
-static int open_private(struct fb_passthrough *fs, uint64_t node, enum fb_handle_kind kind,
-			int access)
+static int open_private(struct fb_passthrough *fs, const struct fb_caller *caller, uint64_t node,
+			enum fb_handle_kind kind, int access)
 {
 	FB_SCOPE_INODE struct fb_inode_pin at = fb_inode_pin(fs, node);
+	FB_SCOPE_CRED struct fb_cred_guard guard = { 0 };
+	int result;
 
 	if (!at.inode)
 		return -ESTALE;
@@ -20,13 +23,17 @@ static int open_private(struct fb_passthrough *fs, uint64_t node, enum fb_handle
 		return -ENOTDIR;
 	if (kind == FB_HANDLE_FILE && fb_inode_is_dir(at.inode))
 		return -EISDIR;
-	if (fs->options.read_only && access != O_RDONLY)
+	if (fs->options.read_only && (access & O_ACCMODE) != O_RDONLY)
 		return -EROFS;
-	return fb_inode_open(fs, at.inode, access);
+	result = fb_inode_fd(fs, at.inode);
+	if (result >= 0 && caller)
+		result = fb_credentials_assume(fs, caller, FB_CREDENTIALS_ACCESS, &guard);
+	return result < 0 ? result : fb_inode_open(fs, at.inode, access);
 }
 
-int fb_file_use_begin(struct fb_file_use *use, struct fb_passthrough *fs, uint64_t node,
-		      uint64_t fh, enum fb_handle_kind kind, int access)
+int fb_file_use_begin(struct fb_file_use *use, struct fb_passthrough *fs,
+		      const struct fb_caller *caller, uint64_t node, uint64_t fh,
+		      enum fb_handle_kind kind, int access)
 {
 	bool stateless =
 		kind == FB_HANDLE_DIR ? fs->options.stateless_opendir : fs->options.stateless_open;
@@ -35,7 +42,7 @@ int fb_file_use_begin(struct fb_file_use *use, struct fb_passthrough *fs, uint64
 
 	if (!handle && (fh != 0 || !stateless))
 		return -EBADF;
-	fd = handle ? handle->fd : open_private(fs, node, kind, access);
+	fd = handle ? handle->fd : open_private(fs, caller, node, kind, access);
 	if (fd < 0)
 		return fd;
 	*use = (struct fb_file_use){ .fs = fs, .handle = handle, .fd = fd };

@@ -8,7 +8,7 @@
 
 #include "handle_table.h"
 
-#include <libfb/types.h>
+#include <libfb/driver.h>
 
 struct fb_file_use {
 	struct fb_passthrough *fs;
@@ -19,14 +19,17 @@ struct fb_file_use {
 #define FB_SCOPE_FILE_USE FB_CLEANUP(fb_file_use_end)
 
 /*
- * Begin; for stateless opens access is O_RDONLY, O_WRONLY or O_RDWR (for directories O_RDONLY).
+ * Begin; for stateless opens access is O_RDONLY, O_WRONLY or O_RDWR (for directories O_RDONLY), and
+ * caller who has to be allowed that, since no open was checked before; NULL: needs no permission.
  * Returns 0 and fills use, -EBADF for an fh that is not open, -ESTALE for an unknown node, or why
  * the file could not be opened:
  *	FB_SCOPE_FILE_USE struct fb_file_use use = { .fd = -1 };
- *	int result = fb_file_use_begin(&use, fs, node, fh, FB_HANDLE_FILE, O_RDONLY);
+ *	int result = fb_file_use_begin(&use, fs, fb_req_caller(req), node, fh, FB_HANDLE_FILE,
+ *				       O_RDONLY);
  */
-int fb_file_use_begin(struct fb_file_use *use, struct fb_passthrough *fs, uint64_t node,
-		      uint64_t fh, enum fb_handle_kind kind, int access) FB_MUST_CHECK;
+int fb_file_use_begin(struct fb_file_use *use, struct fb_passthrough *fs,
+		      const struct fb_caller *caller, uint64_t node, uint64_t fh,
+		      enum fb_handle_kind kind, int access) FB_MUST_CHECK;
 
 void fb_file_use_end(const struct fb_file_use *use);
 

@@ -52,6 +52,7 @@ struct fb_handle_table {
 	uint32_t used; /* slots that were ever in use */
 	_Atomic uint32_t open;
 	_Atomic uint32_t dir_buffers; /* kept by half-read directories */
+	_Atomic size_t lock_entries;  /* see FB_LOCK_ENTRIES_MAX */
 	_Atomic(struct fb_handle *) chunks[FB_HANDLE_CHUNKS];
 	struct fb_lock_waiters *waiters;
 	struct fb_mount_points *mount_points;

@@ -91,7 +91,7 @@ static int op_read(void *self, struct fb_req *req, uint64_t node, uint64_t fh, s
 	struct fb_passthrough *fs = self;
 	const struct fb_io *io = fb_req_io(req);
 	FB_SCOPE_FILE_USE struct fb_file_use use = { .fd = -1 };
-	int fd = fb_file_use_begin(&use, fs, node, fh, FB_HANDLE_FILE,
+	int fd = fb_file_use_begin(&use, fs, fb_req_caller(req), node, fh, FB_HANDLE_FILE,
 				   private_flags(fs, O_RDONLY, io));
 	ssize_t got;
 
@@ -152,7 +152,7 @@ static int op_write(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
 	struct fb_passthrough *fs = self;
 	const struct fb_io *io = fb_req_io(req);
 	FB_SCOPE_FILE_USE struct fb_file_use use = { .fd = -1 };
-	int result, fd = fb_file_use_begin(&use, fs, node, fh, FB_HANDLE_FILE,
+	int result, fd = fb_file_use_begin(&use, fs, fb_req_caller(req), node, fh, FB_HANDLE_FILE,
 					   private_flags(fs, O_WRONLY, io));
 
 	if (fd == 0)

@@ -90,8 +90,8 @@ static int op_ioctl(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
 	FB_SCOPE_FILE_USE struct fb_file_use use = { .fd = -1 };
 	union argument argument = { 0 };
 	bool dir = call->flags & FB_IOCTL_DIR;
-	int result = fb_file_use_begin(&use, fs, node, fh, dir ? FB_HANDLE_DIR : FB_HANDLE_FILE,
-				       O_RDONLY);
+	int result = fb_file_use_begin(&use, fs, fb_req_caller(req), node, fh,
+				       dir ? FB_HANDLE_DIR : FB_HANDLE_FILE, O_RDONLY);
 
 	if (result < 0)
 		return result;

@@ -63,6 +63,22 @@ static int files_make(struct fb_inode *inode)
 	return 0;
 }
 
+/* Count what a client has the host and us remember of its locks. Returns false when it is too much. */
+static bool entries_take(struct fb_passthrough *fs, size_t count)
+{
+	size_t before = atomic_fetch_add(&fs->handles->lock_entries, count);
+
+	if (count == 0 || before + count <= FB_LOCK_ENTRIES_MAX)
+		return true;
+	atomic_fetch_sub(&fs->handles->lock_entries, count);
+	return false;
+}
+
+static void entries_give(struct fb_passthrough *fs, size_t count)
+{
+	atomic_fetch_sub(&fs->handles->lock_entries, count);
+}
+
 /* Unlink and free one owner; its locks end with its descriptor. */
 static void owner_free(struct fb_passthrough *fs, struct fb_lock_owner **at)
 {
@@ -71,6 +87,7 @@ static void owner_free(struct fb_passthrough *fs, struct fb_lock_owner **at)
 	*at = owner->next;
 	close(owner->fd);
 	fb_budget_give(fs);
+	entries_give(fs, owner->held.count + owner->fh_count);
 	free(owner->held.items);
 	free(owner->fhs);
 	free(owner);
@@ -133,7 +150,8 @@ static int owner_make(struct fb_passthrough *fs, struct fb_inode *inode, uint64_
 }
 
 /* Remember that the owner has locked through this handle. */
-static int owner_add_fh(struct fb_lock_owner *owner, struct fb_handle *handle)
+static int owner_add_fh(struct fb_passthrough *fs, struct fb_lock_owner *owner,
+			struct fb_handle *handle)
 {
 	uint64_t fh = handle ? fb_handle_fh(handle) : 0;
 	uint64_t *grown;
@@ -141,11 +159,13 @@ static int owner_add_fh(struct fb_lock_owner *owner, struct fb_handle *handle)
 	for (size_t i = 0; i < owner->fh_count; i++)
 		if (owner->fhs[i] == fh)
 			return 0;
-	if (owner->fh_count >= FHS_MAX)
+	if (owner->fh_count >= FHS_MAX || !entries_take(fs, 1))
 		return -ENOLCK;
 	grown = realloc(owner->fhs, (owner->fh_count + 1) * sizeof(*grown));
-	if (!grown)
+	if (!grown) {
+		entries_give(fs, 1);
 		return -ENOMEM;
+	}
 	grown[owner->fh_count++] = fh;
 	owner->fhs = grown;
 	return 0;
@@ -162,23 +182,32 @@ static struct flock to_flock(const struct fb_lock *lock)
 }
 
 /* Have the host set the lock, and note what it granted. */
-static int owner_set(struct fb_lock_owner *owner, const struct fb_lock *lock)
+static int owner_set(struct fb_passthrough *fs, struct fb_lock_owner *owner,
+		     const struct fb_lock *lock)
 {
+	size_t before = owner->held.count, more;
 	struct flock wanted = to_flock(lock);
 	struct fb_lock_ranges after;
 	int result = fb_lock_ranges_with(&owner->held, lock, &after);
 
 	if (result < 0)
 		return result;
+	more = after.count > before ? after.count - before : 0;
+	if (!entries_take(fs, more)) {
+		free(after.items);
+		return -ENOLCK;
+	}
 	if (fcntl(owner->fd, F_OFD_SETLK, &wanted) < 0)
 		result = -errno;
 	if (result < 0) {
+		entries_give(fs, more);
 		free(after.items);
 		/* The handle was open for this; our descriptor could not be. */
 		if (result == -EBADF)
 			return -ENOLCK;
 		return result == -EACCES ? -EAGAIN : result;
 	}
+	entries_give(fs, before + more - after.count);
 	free(owner->held.items);
 	owner->held = after;
 	return 0;
@@ -212,9 +241,11 @@ static int set_locked(struct fb_passthrough *fs, struct fb_inode *inode,
 		result = owner_make(fs, inode, request->owner, at);
 	if (result < 0)
 		return result;
-	result = owner_add_fh(*at, request->handle);
+	/* Who unlocks is known by now, or locks nothing: that must not fail for want of room. */
+	if (request->lock.type != F_UNLCK)
+		result = owner_add_fh(fs, *at, request->handle);
 	if (result == 0)
-		result = owner_set(*at, &request->lock);
+		result = owner_set(fs, *at, &request->lock);
 	if ((*at)->held.count == 0)
 		owner_free(fs, at);
 	return result;

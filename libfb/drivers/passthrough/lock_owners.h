@@ -11,6 +11,9 @@
 
 #include <libfb/types.h>
 
+/* Ranges, and open files that were locked through, of all owners together: the rest gets ENOLCK. */
+#define FB_LOCK_ENTRIES_MAX (UINT32_C(1) << 20)
+
 struct fb_handle;
 struct fb_inode;
 struct fb_passthrough;

@@ -28,7 +28,8 @@ int fb_lock_ranges_with(const struct fb_lock_ranges *from, const struct fb_lock 
 	struct fb_lock_ranges made = { 0 };
 	bool placed = false;
 
-	if (from->count + 2 > FB_LOCK_RANGES_MAX)
+	/* Dropping locks must be possible still, as long as that does not make more of them. */
+	if (lock->type != F_UNLCK && from->count + 2 > FB_LOCK_RANGES_MAX)
 		return -ENOLCK;
 	/* Cutting a hole into one range makes two of it, so two more are always enough. */
 	made.items = malloc((from->count + 2) * sizeof(*made.items));
@@ -53,6 +54,10 @@ int fb_lock_ranges_with(const struct fb_lock_ranges *from, const struct fb_lock 
 	}
 	if (!placed)
 		push_lock(&made, lock);
+	if (made.count > FB_LOCK_RANGES_MAX) {
+		free(made.items);
+		return -ENOLCK;
+	}
 	*ret_ranges = made;
 	return 0;
 }

@@ -22,7 +22,7 @@ struct fb_lock_wait {
 	struct fb_req *req;
 	struct fb_lock_wait_for what;
 	_Atomic bool interrupted;
-	bool reached; /* by the search for deadlocks */
+	bool reached, followed; /* by the search for deadlocks */
 	uint64_t due_ns, delay_ns;
 	int result;
 };
@@ -276,14 +276,17 @@ static bool would_deadlock(struct fb_lock_waiters *waiters, const struct fb_lock
 	bool more;
 
 	for (struct fb_lock_wait *other = waiters->first; other; other = other->next)
-		other->reached = false;
+		other->reached = other->followed = false;
 	more = reach(waiters, wait);
 	while (more) {
 		more = false;
 		for (struct fb_lock_wait *w = waiters->first; w; w = w->next) {
-			if (w->reached && blocks(wait, w))
+			if (!w->reached || w->followed)
+				continue;
+			if (blocks(wait, w))
 				return true;
-			more |= w->reached && reach(waiters, w);
+			w->followed = true;
+			more |= reach(waiters, w);
 		}
 	}
 	return false;

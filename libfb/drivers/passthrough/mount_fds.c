@@ -2,6 +2,7 @@
 #include "mount_fds.h"
 
 #include "identity.h"
+#include "mountinfo.h"
 #include "resolve.h"
 #include "state.h"
 
@@ -24,44 +25,17 @@ void fb_mount_fds_fini(struct fb_mount_fds *mounts)
 
 /* ---- mountinfo ------------------------------------------------------------------------------- */
 
-/* Decode \040 and the like in place: blanks and backslashes are written as three octal digits. */
-static void decode_octal(char *path)
-{
-	char *to = path;
-
-	while (*path) {
-		if (path[0] == '\\' && path[1] >= '0' && path[1] <= '3' && path[2] >= '0' &&
-		    path[2] <= '7' && path[3] >= '0' && path[3] <= '7') {
-			*to++ = (char)((path[1] - '0') << 6 | (path[2] - '0') << 3 |
-				       (path[3] - '0'));
-			path += 4;
-		} else {
-			*to++ = *path++;
-		}
-	}
-	*to = '\0';
-}
-
 int fb_mount_fds_find(FILE *mountinfo, uint64_t mnt_id, char **ret_path)
 {
 	FB_SCOPE_FREE char *line = NULL;
+	struct fb_mountinfo info;
 	size_t size = 0;
 
 	while (getline(&line, &size, mountinfo) > 0) {
-		char *rest = line, *field = NULL;
-
-		/* id parent major:minor root mount-point … */
-		if (strtoull(line, NULL, 10) != mnt_id)
+		if (!fb_mountinfo_parse(line, &info) || info.mnt_id != mnt_id)
 			continue;
-		for (int i = 0; i < 5; i++)
-			field = strsep(&rest, " ");
-		if (!field)
-			continue;
-		*ret_path = strdup(field);
-		if (!*ret_path)
-			return -ENOMEM;
-		decode_octal(*ret_path);
-		return 0;
+		*ret_path = strdup(info.path);
+		return *ret_path ? 0 : -ENOMEM;
 	}
 	return -ENOENT;
 }
@@ -201,7 +175,8 @@ static int make(struct fb_passthrough *fs, uint64_t mnt_id, int near_fd,
 		free(mount);
 		return result;
 	}
-	if (mount->fd >= 0 && fs->handle_mode != FB_HANDLES_NEVER)
+	/* Before Linux 5.8 all mounts look like one (number 0), so no handle finds its own. */
+	if (mount->fd >= 0 && mnt_id != 0 && fs->handle_mode != FB_HANDLES_NEVER)
 		mount->handles = handles_work(mount, near_fd, &near);
 	if (mount->fd < 0)
 		mount->fd = -1;

@@ -2,6 +2,7 @@
 #include "mount_points.h"
 
 #include "handle_table.h"
+#include "mountinfo.h"
 #include "state.h"
 
 #include <errno.h>
@@ -68,46 +69,19 @@ static int compare(const void *left, const void *right)
 	return strcmp(a->name, b->name);
 }
 
-static bool is_octal(char c)
-{
-	return c >= '0' && c <= '7';
-}
-
-/* Undo the escapes of mountinfo: \040 is a blank. */
-static void unescape(char *text)
-{
-	char *to = text;
-
-	for (const char *from = text; *from; from++) {
-		*to = *from;
-		if (from[0] == '\\' && is_octal(from[1]) && is_octal(from[2]) &&
-		    is_octal(from[3])) {
-			*to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
-			from += 3;
-		}
-		to++;
-	}
-	*to = '\0';
-}
-
-/* Add what a line of mountinfo says: id, parent, device, root, mount point. */
+/* Add what a line of mountinfo says. */
 static int add_line(struct fb_mount_names *names, char *line)
 {
-	struct mount_name *grown, added = { 0 };
-	char *field = NULL, *at = line, *end;
+	struct mount_name *grown, added;
+	struct fb_mountinfo info;
+	const char *slash;
 
-	for (int i = 0; i < 5; i++) {
-		field = strsep(&at, " ");
-		if (!field)
-			return 0;
-		if (i == 1)
-			added.parent = strtoull(field, &end, 10);
-	}
-	unescape(field);
-	added.name = strrchr(field, '/');
-	if (!added.name || !added.name[1])
+	if (!fb_mountinfo_parse(line, &info))
 		return 0;
-	added.name = strdup(added.name + 1);
+	slash = strrchr(info.path, '/');
+	if (!slash || !slash[1])
+		return 0;
+	added = (struct mount_name){ .parent = info.parent, .name = strdup(slash + 1) };
 	grown = realloc(names->items, (names->count + 1) * sizeof(*grown));
 	if (grown)
 		names->items = grown;

@@ -97,8 +97,9 @@ static int make_node(struct fb_passthrough *fs, struct fb_req *req, uint64_t par
 	if (result < 0)
 		return result;
 	fd = open_made(fs, dirfd, name, made, file);
+	/* Gone again, by the host: have the client try once more. ENOENT would blame the path. */
 	if (fd < 0)
-		return fd;
+		return fd == -ENOENT ? -ESTALE : fd;
 	result = fb_label_apply(fs, req, fd);
 	if (result < 0) {
 		fb_label_undo(fs, dirfd, name, fd);

@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "open_flags.h"
 
+#include "linux_compat.h"
 #include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 /* Flags that a client's kernel keeps to itself: a raw request with one of them is an attack. */
 #define NEVER (O_CREAT | O_EXCL | O_PATH | (O_TMPFILE & ~O_DIRECTORY))
 #define KEEP (O_ACCMODE | O_TRUNC | O_SYNC | O_DSYNC)
-
-/* Where <linux/magic.h> of older systems has no name. */
-#define MAGIC_BCACHEFS 0xca451a4e
-#define MAGIC_XFS 0x58465342
 
 static bool granted(const struct fb_passthrough *fs, uint64_t feature)
 {
@@ -72,12 +68,12 @@ static bool close_is_silent(int fd)
 	if (fstatfs(fd, &of) < 0)
 		return false;
 	switch ((uint32_t)of.f_type) {
-	case EXT4_SUPER_MAGIC:
-	case BTRFS_SUPER_MAGIC:
-	case F2FS_SUPER_MAGIC:
-	case TMPFS_MAGIC:
-	case MAGIC_XFS:
-	case MAGIC_BCACHEFS:
+	case FB_MAGIC_EXT4:
+	case FB_MAGIC_BTRFS:
+	case FB_MAGIC_F2FS:
+	case FB_MAGIC_TMPFS:
+	case FB_MAGIC_XFS:
+	case FB_MAGIC_BCACHEFS:
 		return true;
 	default:
 		return false;

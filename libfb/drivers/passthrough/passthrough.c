@@ -77,6 +77,19 @@ static int open_proc(struct fb_passthrough *fs)
 	return 0;
 }
 
+/* What creating files needs is found out now, not with the first file: some sandboxes forbid it. */
+static int try_own_umask(struct fb_passthrough *fs)
+{
+	int result = fs->options.read_only ? 0 : fb_credentials_own_fs();
+
+	if (result < 0)
+		return fb_fail(-result,
+			       "a thread can not have a umask of its own: allow unshare(CLONE_FS), "
+			       "or share read-only (%s)",
+			       strerror(-result));
+	return 0;
+}
+
 static int init(void *self, struct fb_session *session, struct fb_conn *conn)
 {
 	struct fb_passthrough *fs = self;
@@ -87,6 +100,8 @@ static int init(void *self, struct fb_session *session, struct fb_conn *conn)
 	result = fb_credentials_init(&fs->own); /* a sandbox may have come in between */
 	if (result == 0)
 		result = open_proc(fs);
+	if (result == 0)
+		result = try_own_umask(fs);
 	if (result == 0)
 		result = fb_negotiate(fs, conn);
 	if (result == 0)

@@ -93,8 +93,6 @@ void fb_resolve_proc_name(int fd, char ret_name[static FB_PROC_PATH_MAX])
 
 int fb_resolve_proc_path(struct fb_passthrough *fs, int fd, char ret_path[static FB_PROC_PATH_MAX])
 {
-	/* Whether this thread stands in /proc/self/fd; it does not leave it again. */
-	static _Thread_local bool entered;
 	int result;
 
 	if (fs->proc_visible) {
@@ -102,13 +100,9 @@ int fb_resolve_proc_path(struct fb_passthrough *fs, int fd, char ret_path[static
 		return 0;
 	}
 	fb_resolve_proc_name(fd, ret_path);
-	if (entered)
-		return 0;
+	/* Each time: the thread may be the program's, which goes where it likes between requests. */
 	result = fb_credentials_own_fs();
 	if (result < 0)
 		return result;
-	if (fchdir(fs->proc_self_fd) < 0)
-		return -errno;
-	entered = true;
-	return 0;
+	return fchdir(fs->proc_self_fd) < 0 ? -errno : 0;
 }

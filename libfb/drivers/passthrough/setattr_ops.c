@@ -14,6 +14,7 @@ struct change {
 	int fd;                   /* O_PATH, of the node */
 	struct fb_handle *handle; /* the open file that the client named, or NULL */
 	const struct fb_setattr *set;
+	const struct fb_caller *caller;
 };
 
 static bool sets(const struct change *change, uint32_t bits)
@@ -32,12 +33,14 @@ static int check_seal(const struct change *change)
 	return statx.stx_size == change->set->size ? 0 : -EPERM;
 }
 
-static int set_size(const struct change *change, struct fb_cred_guard *guard)
+/* The switch may go without CAP_FSETID, which a mode that is set afterwards needs: it ends here. */
+static int set_size(const struct change *change)
 {
 	struct fb_passthrough *fs = change->fs;
 	const struct fb_handle *handle = change->handle;
+	FB_SCOPE_CRED struct fb_cred_guard guard = { 0 };
 	FB_SCOPE_FD int opened = -1;
-	int fd;
+	int result, fd;
 
 	if (!sets(change, FB_SETATTR_SIZE))
 		return 0;
@@ -49,8 +52,11 @@ static int set_size(const struct change *change, struct fb_cred_guard *guard)
 		return -EINVAL;
 	if (fs->options.seal_size)
 		return check_seal(change);
+	result = fb_credentials_assume(fs, change->caller, FB_CREDENTIALS_ACCESS, &guard);
+	if (result < 0)
+		return result;
 	if (sets(change, FB_SETATTR_KILL_SUIDGID))
-		fb_credentials_kill_suidgid(fs, change->fd, guard);
+		fb_credentials_kill_suidgid(fs, change->fd, &guard);
 	if (handle && (handle->flags & O_ACCMODE) != O_RDONLY) {
 		fd = handle->fd;
 	} else {
@@ -135,10 +141,14 @@ static int check(const struct change *change)
  * has to follow, and every change but the last alters the times. FB_SETATTR_CTIME can not be obeyed
  * and need not be: the host sets it.
  */
-static int change_all(const struct change *change, struct fb_cred_guard *guard)
+static int change_all(const struct change *change)
 {
-	int result = set_size(change, guard);
+	FB_SCOPE_CRED struct fb_cred_guard guard = { 0 };
+	int result = set_size(change);
 
+	if (result == 0)
+		result = fb_credentials_assume(change->fs, change->caller, FB_CREDENTIALS_ACCESS,
+					       &guard);
 	if (result == 0)
 		result = set_owner(change);
 	if (result == 0)
@@ -154,8 +164,12 @@ static int setattr(void *self, struct fb_req *req, uint64_t node, const struct f
 	struct fb_passthrough *fs = self;
 	FB_SCOPE_INODE struct fb_inode_pin at = fb_inode_pin(fs, node);
 	FB_SCOPE_HANDLE struct fb_handle_pin handle = { .fs = fs };
-	FB_SCOPE_CRED struct fb_cred_guard guard = { 0 };
-	struct change change = { .fs = fs, .inode = at.inode, .set = set };
+	struct change change = {
+		.fs = fs,
+		.inode = at.inode,
+		.set = set,
+		.caller = fb_req_caller(req),
+	};
 	struct statx statx;
 	int result;
 
@@ -174,11 +188,7 @@ static int setattr(void *self, struct fb_req *req, uint64_t node, const struct f
 		return change.fd;
 	result = check(&change);
 	if (result == 0)
-		result = fb_credentials_assume(fs, fb_req_caller(req), FB_CREDENTIALS_ACCESS,
-					       &guard);
-	if (result == 0)
-		result = change_all(&change, &guard);
-	fb_credentials_restore(&guard);
+		result = change_all(&change);
 	if (result == 0)
 		result = fb_resolve_stat(change.fd, &statx);
 	if (result < 0)

@@ -18,10 +18,13 @@ extern "C" {
 /* Zero means the default everywhere. Set size to sizeof(struct fb_session_options). */
 struct fb_session_options {
 	size_t size;
-	/* Threads kept ready for requests. Default: one a processor, 1 to 16. */
+	/*
+	 * Threads for requests: as many of them run as the load keeps busy, all at first. Default: one
+	 * a processor, 1 to 16.
+	 */
 	uint32_t workers;
 	/*
-	 * Threads at most: more are started while all others are stuck in the driver, so that
+	 * Threads at most: more are started while all others wait inside the driver, so that
 	 * blocking operations do not starve the rest. Default: the larger of workers and 64, but
 	 * workers = 1 stays 1, so that a driver need not be thread-safe.
 	 */
