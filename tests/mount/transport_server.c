@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A server for transport_test.py: every mountpoint gets a file system of its own with one file in
+ * A server for test_transport.py: every mountpoint gets a file system of its own with one file in
  * memory. Says "serving" once all answer, then what became of each. Some ways of the kernel can be
  * taken away, to see the others at work.
  */
@@ -217,7 +217,7 @@ static int serve(int i, const char *mountpoint, const struct fb_mount_options *o
 	return 0;
 }
 
-/* FNV-1a, as transport_test.py computes it too. */
+/* FNV-1a, as test_transport.py computes it too. */
 static uint64_t checksum(const struct memory *memory)
 {
 	uint64_t sum = UINT64_C(0xcbf29ce484222325);

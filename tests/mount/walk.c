@@ -83,9 +83,10 @@ int main(int argc, char **argv)
 		errx(2, "usage: walk DIRECTORY [open]");
 	opens = argc == 3;
 	top = open(argv[1], O_RDONLY | O_DIRECTORY);
-	if (top < 0)
+	if (top >= 0)
+		walk(top);
+	else
 		err(1, "%s", argv[1]);
-	walk(top);
 	printf("entries %lu errors %lu\n", entries, errors);
 	return errors ? 1 : 0;
 }

@@ -23,7 +23,7 @@ struct fb_mount_options {
 	 * Borrowed for the call.
 	 */
 	const char *options;
-	bool auto_unmount; /* unmount when this process dies, through fusermount3 */
+	bool auto_unmount;  /* unmount when this process dies, through fusermount3 */
 	bool replace_stale; /* first unmount what a dead server left at the mountpoint */
 };
 

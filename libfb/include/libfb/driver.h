@@ -35,17 +35,17 @@ struct fb_req;
  * never granted.
  */
 struct fb_conn {
-	size_t size;                   /* of this struct, set by the library */
-	uint32_t minor;                /* of protocol 7, the lower of both sides */
-	uint32_t page_size;            /* bytes, the server's; a client may have another */
-	uint64_t offered;              /* FB_INIT_*: what client and transport both can */
-	uint64_t wanted;               /* FB_INIT_*: in: what suits most drivers; change it */
-	uint32_t max_write;            /* bytes in one write; may be lowered */
-	uint32_t max_readahead;        /* bytes; may be lowered */
-	uint32_t time_gran_ns;         /* resolution of file times, 1 to 1,000,000,000 */
-	uint32_t max_stack_depth;      /* for FB_INIT_PASSTHROUGH: 1, or 2 for a stacked source */
-	bool default_permissions;      /* the client's kernel checks modes by itself */
-	bool notifications;            /* fb_notify_… can reach the client */
+	size_t size;              /* of this struct, set by the library */
+	uint32_t minor;           /* of protocol 7, the lower of both sides */
+	uint32_t page_size;       /* bytes, the server's; a client may have another */
+	uint64_t offered;         /* FB_INIT_*: what client and transport both can */
+	uint64_t wanted;          /* FB_INIT_*: in: what suits most drivers; change it */
+	uint32_t max_write;       /* bytes in one write; may be lowered */
+	uint32_t max_readahead;   /* bytes; may be lowered */
+	uint32_t time_gran_ns;    /* resolution of file times, 1 to 1,000,000,000 */
+	uint32_t max_stack_depth; /* for FB_INIT_PASSTHROUGH: 1, or 2 for a stacked source */
+	bool default_permissions; /* the client's kernel checks modes by itself */
+	bool notifications;       /* fb_notify_… can reach the client */
 	/*
 	 * Ask for opens without a round trip: with the operation open (opendir) left out, tell the
 	 * client once that opening always succeeds. It then keeps cached data over opens, and
@@ -157,8 +157,7 @@ struct fb_driver_ops {
 	int (*readdirplus)(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
 			   uint64_t cookie, struct fb_dirsink *to);
 	void (*releasedir)(void *self, uint64_t node, uint64_t fh, const struct fb_release *how);
-	int (*fsyncdir)(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
-			uint32_t flags);
+	int (*fsyncdir)(void *self, struct fb_req *req, uint64_t node, uint64_t fh, uint32_t flags);
 
 	int (*statfs)(void *self, struct fb_req *req, uint64_t node, struct fb_statfs *ret_statfs);
 	int (*syncfs)(void *self, struct fb_req *req, uint64_t node);
@@ -278,7 +277,8 @@ bool fb_req_interrupted(const struct fb_req *req);
  * takes. wake NULL takes the wish back: when this returns, wake is not running and will not
  * be called. Completing a request takes it back too. arg is borrowed.
  */
-void fb_req_on_interrupt(struct fb_req *req, void (*wake)(struct fb_req *req, void *arg), void *arg);
+void fb_req_on_interrupt(struct fb_req *req, void (*wake)(struct fb_req *req, void *arg),
+			 void *arg);
 
 /*
  * Complete a request for which an operation returned FB_PENDING. result is what the operation would

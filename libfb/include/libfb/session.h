@@ -138,8 +138,8 @@ int fb_notify_store(struct fb_session *session, uint64_t node, uint64_t off, con
  * until then.
  */
 int fb_notify_retrieve(struct fb_session *session, uint64_t node, uint64_t off, uint32_t size,
-		       void (*done)(void *arg, uint64_t node, uint64_t off,
-				    struct fb_source *from, int result),
+		       void (*done)(void *arg, uint64_t node, uint64_t off, struct fb_source *from,
+				    int result),
 		       void *arg) FB_MUST_CHECK;
 
 /* Have all unanswered requests sent again (7.40). */

@@ -118,8 +118,8 @@ extern "C" {
 #define FB_SETATTR_KILL_SUIDGID (UINT32_C(1) << 11)
 
 /* write, flags (struct fb_write). */
-#define FB_WRITE_CACHE (UINT32_C(1) << 0)       /* page-cache write-back: caller ids are 0 */
-#define FB_WRITE_LOCKOWNER (UINT32_C(1) << 1)   /* lock_owner is valid */
+#define FB_WRITE_CACHE (UINT32_C(1) << 0)        /* page-cache write-back: caller ids are 0 */
+#define FB_WRITE_LOCKOWNER (UINT32_C(1) << 1)    /* lock_owner is valid */
 #define FB_WRITE_KILL_SUIDGID (UINT32_C(1) << 2) /* clear suid and sgid */
 
 /* read, flags (struct fb_read). */
@@ -173,7 +173,8 @@ struct fb_attr {
 	uint64_t size;   /* bytes, below 2^63 */
 	uint64_t blocks; /* of 512 bytes */
 	struct fb_time atime, mtime, ctime;
-	uint32_t mode; /* with the file type, as st_mode; a mode without one is refused by clients */
+	uint32_t
+		mode; /* with the file type, as st_mode; a mode without one is refused by clients */
 	uint32_t nlink;
 	uint32_t uid, gid;
 	uint32_t rdev;    /* as the kernel's new_encode_dev(): fb_rdev_pack() */
@@ -258,10 +259,10 @@ struct fb_io {
 struct fb_ioctl {
 	uint32_t flags; /* FB_IOCTL_* */
 	uint32_t cmd;
-	uint64_t arg;        /* the caller's third argument, never a pointer to follow */
-	const void *in;      /* in_size bytes; borrowed until the request is completed */
+	uint64_t arg;   /* the caller's third argument, never a pointer to follow */
+	const void *in; /* in_size bytes; borrowed until the request is completed */
 	uint32_t in_size;
-	uint32_t out_size;   /* most bytes that the answer may carry */
+	uint32_t out_size; /* most bytes that the answer may carry */
 };
 
 /* One name in a directory. */
