@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "core/scope.h"
@@ -79,11 +80,13 @@ static int look_failed(const char *name, int error)
 static int look(const char *name, struct fb_mountpoint *point)
 {
 	FB_SCOPED_FD fd = open_path(name, point->path);
+	struct statfs fs;
 	struct stat st;
 
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) < 0)
+	/* Attributes may be cached, and outlive their server; statfs always asks it. */
+	if (fstat(fd, &st) < 0 || (fstatfs(fd, &fs) < 0 && fb_mountpoint_is_stale(errno)))
 		return look_failed(name, errno);
 	if (st.st_nlink == 0)
 		return fb_fail(ENOENT, "mountpoint %s has been removed", name);
