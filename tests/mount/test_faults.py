@@ -45,11 +45,13 @@ try:
         while True:
             open(path, "x").close()
             os.unlink(path)
+            os.stat(top + "/" + kind)  # not there: the mount has gone, and this is what was below
     if kind == "list":
         while True:
             for entry in os.scandir(top):
                 entry.name
             os.statvfs(top)
+            os.stat(top + "/" + kind)
     if kind == "lock":
         import fcntl
         file = open(path, "x")
