@@ -74,12 +74,12 @@ static void keeper_wake(struct fb_workers *workers)
 		errno = saved;
 }
 
-/* Have the keeper look after the workers, if there could ever be another one. */
+/* Have the keeper look after the workers, if it could ever start another one. */
 static void watch(struct fb_workers *workers)
 {
 	const struct fb_session_options *options = &workers->session->options;
 
-	if (options->max_workers == 1 ||
+	if (options->max_workers == options->workers ||
 	    atomic_load_explicit(&workers->watching, memory_order_relaxed))
 		return;
 	if (!atomic_exchange(&workers->watching, true))
@@ -247,12 +247,7 @@ static void send_away(struct fb_workers *workers, unsigned count)
 	}
 }
 
-/* ---- as many workers as the load keeps busy -----------------------------------------------------
- *
- * The kernel hands requests to waiting readers in turn, so that two workers share the requests of one
- * client and each finds itself on the wrong processor, asleep. One worker that is often busy serves
- * one client faster (measured: opens, lookups, renames by a quarter to a third).
- */
+/* ---- more workers while they wait, fewer when they need not --------------------------------------- */
 
 /* A window of ticks in which the keeper has counted. */
 struct demand {
@@ -291,13 +286,14 @@ static void adjust(struct fb_workers *workers, const struct demand *demand)
 {
 	const struct fb_session_options *options = &workers->session->options;
 	unsigned busy = demand->busy * 100 / demand->ticks; /* hundredths of workers */
-	unsigned live = workers->live;
+	unsigned live = workers->live, needed = 1 + busy / SHRINK_BELOW;
 
-	if (busy > live * GROW_ABOVE)
-		reinforce(workers, 1,
-			  is_blocked(workers, demand) ? options->max_workers : options->workers);
-	else if (live > 1 && busy < (live - 1) * SHRINK_BELOW)
-		send_away(workers, live - 1 - busy / SHRINK_BELOW);
+	if (needed < options->workers)
+		needed = options->workers;
+	if (busy > live * GROW_ABOVE && is_blocked(workers, demand))
+		reinforce(workers, 1, options->max_workers);
+	else if (live > needed)
+		send_away(workers, live - needed);
 }
 
 static void count_demand(struct fb_workers *workers, struct demand *demand, unsigned busy)
@@ -351,7 +347,7 @@ static bool keep_tick(struct fb_workers *workers, struct demand *demand, unsigne
 	if (tick.stuck && !tick.moved && !tick.idle)
 		reinforce(workers, options->workers, options->max_workers);
 	count_demand(workers, demand, tick.busy);
-	if (*calm < CALM_TICKS || (workers->live > 1 && tick.idle > 1))
+	if (*calm < CALM_TICKS || (workers->live > options->workers && tick.idle > 0))
 		return true;
 	/* With somebody idle, or nobody left to start, the next request can not starve. */
 	return tick.idle == 0 && workers->live < options->max_workers;

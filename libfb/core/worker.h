@@ -2,9 +2,9 @@
 /*
  * The threads of a session: workers, each with a channel of its own, and one keeper.
  *
- * A worker reads a message, serves it, reads the next. The keeper sees to it that there are as many
- * as the load keeps busy: one at least, options.workers while they compute, up to
- * options.max_workers while they wait inside the driver. It also brings the session to its end.
+ * A worker reads a message, serves it, reads the next. There are options.workers of them; while all
+ * wait inside the driver the keeper starts more, up to options.max_workers, and sends them away when
+ * they are not needed any more. It also brings the session to its end.
  * Workers share no lock and write no shared memory on the way of a request.
  */
 #ifndef FB_CORE_WORKER_H

@@ -189,9 +189,9 @@ static void test_shrinks_when_calm(void **state)
 		sem_post(&gate);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(fake_receive(b->fake, &unique, 10000), 0);
-	for (int i = 0; i < 100 && stats(b).workers > 1; i++)
+	for (int i = 0; i < 100 && stats(b).workers > 2; i++)
 		usleep(50000);
-	assert_int_equal(stats(b).workers, 1);
+	assert_int_equal(stats(b).workers, 2);
 	assert_true(stats(b).workers_peak > 2);
 	/* And grows again, with the channels that it has. */
 	for (uint64_t i = 0; i < 4; i++)
