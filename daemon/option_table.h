@@ -114,7 +114,7 @@
 	       "Allow chattr(1)")                                                                  \
                                                                                                    \
 	OPTION("threads", 0, "N", LIMITS, NUMBER(session.workers, 1, 4096),                        \
-	       "one a processor, at most 16", "Threads kept ready for requests")                   \
+	       "two a processor, 4 to 16", "Threads kept ready for requests")                   \
 	OPTION("max-threads", 0, "N", LIMITS, NUMBER(session.max_workers, 1, 4096), "64",          \
 	       "Threads at most; more than --threads run only while those are blocked")            \
 	OPTION("max-write", 0, "BYTES", LIMITS, SIZE(session.max_write, 4096, 16777216), "1M",     \

@@ -14,6 +14,7 @@
 #include "core/scope.h"
 #include "protocol/op_row.h"
 
+#define WORKERS_DEFAULT_MIN 4
 #define WORKERS_DEFAULT_MAX 16
 #define BLOCKED_WORKERS_MAX 64
 #define MAX_WRITE_DEFAULT (1u << 20)
@@ -25,12 +26,13 @@
 /* How long requests that the driver holds back may take to end with the session. */
 #define DRAIN_MS 5000
 
-static uint32_t processors(void)
+/* More than there are processors: one that waits is woken sooner than one that ends its request. */
+static uint32_t workers_by_default(void)
 {
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	long n = 2 * sysconf(_SC_NPROCESSORS_ONLN);
 
-	if (n < 1)
-		return 1;
+	if (n < WORKERS_DEFAULT_MIN)
+		return WORKERS_DEFAULT_MIN;
 	return n > WORKERS_DEFAULT_MAX ? WORKERS_DEFAULT_MAX : (uint32_t)n;
 }
 
@@ -56,7 +58,7 @@ static int options_settle(struct fb_session_options *o)
 	if (o->max_write > MAX_WRITE_LIMIT)
 		return fb_fail(EINVAL, "max_write is more than %u bytes", MAX_WRITE_LIMIT);
 	if (o->workers == 0)
-		o->workers = processors();
+		o->workers = workers_by_default();
 	if (o->max_workers != 0 && o->workers > o->max_workers)
 		o->workers = o->max_workers;
 	if (o->max_workers == 0)

@@ -18,7 +18,7 @@ extern "C" {
 /* Zero means the default everywhere. Set size to sizeof(struct fb_session_options). */
 struct fb_session_options {
 	size_t size;
-	/* Threads kept ready for requests. Default: one a processor, 1 to 16. */
+	/* Threads kept ready for requests. Default: two a processor, 4 to 16. */
 	uint32_t workers;
 	/*
 	 * Threads at most: more are started while all others wait inside the driver, so that
