@@ -2,7 +2,7 @@
 /* Extended attributes, holes, allocation, copies and ioctls through the passthrough driver. */
 #include "cmocka_setup.h"
 
-#include "share_client.h"
+#include "node_client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,14 +39,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static uint64_t node_of(const char *name)
-{
-	struct fb_wire_entry_out entry = { 0 };
-
-	assert_int_equal(share_lookup(&client, FB_ROOT_NODE, name, &entry), 0);
-	return entry.nodeid;
-}
-
 /* ---- extended attributes -------------------------------------------------------------------------- */
 
 static void xattrs_come_and_go(void **state)
@@ -56,7 +48,7 @@ static void xattrs_come_and_go(void **state)
 
 	(void)state;
 	share_make(&client, "f", "", 0644);
-	node = node_of("f");
+	node = node_of(&client, "f");
 	if (share_set_xattr(&client, node, "user.a", "value", 5, 0) == -EOPNOTSUPP)
 		SKIP_BECAUSE("/tmp has no user.* attributes");
 	assert_int_equal(share_get_xattr(&client, node, "user.a", NULL, 0), 5);
@@ -90,9 +82,9 @@ static void xattrs_of_every_type(void **state)
 	share_make(&client, "target", "", 0644);
 	assert_int_equal(symlink("target", share_path(&client, "link")), 0);
 	assert_int_equal(mkfifo(share_path(&client, "fifo"), 0644), 0);
-	link = node_of("link");
-	fifo = node_of("fifo");
-	closed = node_of("closed");
+	link = node_of(&client, "link");
+	fifo = node_of(&client, "fifo");
+	closed = node_of(&client, "closed");
 	assert_true(share_list_xattr(&client, link, got, 64) >= 0);
 	assert_true(share_list_xattr(&client, fifo, got, 64) >= 0);
 	assert_true(share_list_xattr(&client, closed, got, 64) >= 0);
@@ -120,7 +112,7 @@ static void acls_are_hidden_unless_obeyed(void **state)
 
 	(void)state;
 	share_make(&client, "f", "", 0644);
-	node = node_of("f");
+	node = node_of(&client, "f");
 	if (setxattr(share_path(&client, "f"), ACL_ACCESS, acl, sizeof(acl), 0) < 0)
 		SKIP_BECAUSE("/tmp has no ACLs");
 	assert_int_equal(share_get_xattr(&client, node, ACL_ACCESS, got, 256), -EOPNOTSUPP);
@@ -139,7 +131,7 @@ static void acls_clear_sgid_when_asked(void **state)
 	(void)state;
 	begin((struct fb_passthrough_options){ .posix_acl = FB_ON });
 	share_make(&client, "f", "", 02755);
-	node = node_of("f");
+	node = node_of(&client, "f");
 	if (share_set_xattr(&client, node, ACL_ACCESS, acl, sizeof(acl), 0) == -EOPNOTSUPP)
 		SKIP_BECAUSE("/tmp has no ACLs");
 	assert_int_equal(stat(share_path(&client, "f"), &host), 0);

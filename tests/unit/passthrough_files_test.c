@@ -5,7 +5,7 @@
  */
 #include "cmocka_setup.h"
 
-#include "share_client.h"
+#include "node_client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,14 +31,6 @@ static int teardown(void **state)
 	(void)state;
 	share_close(&client);
 	return 0;
-}
-
-static uint64_t node_of(const char *name)
-{
-	struct fb_wire_entry_out entry = { 0 };
-
-	assert_int_equal(share_lookup(&client, FB_ROOT_NODE, name, &entry), 0);
-	return entry.nodeid;
 }
 
 /* Ask as a plain user, which only root may let us be. */
@@ -146,15 +138,15 @@ static void special_files_are_not_opened(void **state)
 	(void)state;
 	assert_int_equal(share_open_file(&client, FB_ROOT_NODE, O_RDONLY, 0, &open), -EISDIR);
 	assert_int_equal(mkfifo(share_path(&client, "fifo"), 0666), 0);
-	node = node_of("fifo");
+	node = node_of(&client, "fifo");
 	assert_int_equal(share_open_file(&client, node, O_RDONLY, 0, &open), -EBADF);
 	assert_int_equal(share_open_dir(&client, node, O_RDONLY, &fh), -ENOTDIR);
 	assert_int_equal(symlink("/etc/passwd", share_path(&client, "link")), 0);
-	node = node_of("link");
+	node = node_of(&client, "link");
 	assert_int_equal(share_open_file(&client, node, O_RDONLY, 0, &open), -EBADF);
 	assert_int_equal(share_open_file(&client, 4711, O_RDONLY, 0, &open), -ESTALE);
 	if (mknod(share_path(&client, "null"), S_IFCHR | 0666, 0x103) == 0)
-		assert_int_equal(share_open_file(&client, node_of("null"), O_RDWR, 0, &open),
+		assert_int_equal(share_open_file(&client, node_of(&client, "null"), O_RDWR, 0, &open),
 				 -EBADF);
 }
 
@@ -534,7 +526,7 @@ static void suid_goes_when_asked(void **state)
 	assert_int_equal(stat(share_path(&client, "w"), &host), 0);
 	assert_int_equal(host.st_mode & 07777, 0755);
 	share_make(&client, "t", "x", 06755);
-	assert_int_equal(share_open_file(&client, node_of("t"), O_RDWR | O_TRUNC,
+	assert_int_equal(share_open_file(&client, node_of(&client, "t"), O_RDWR | O_TRUNC,
 					 FB_OPEN_KILL_SUIDGID, &open),
 			 0);
 	assert_int_equal(stat(share_path(&client, "t"), &host), 0);

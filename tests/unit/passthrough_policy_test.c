@@ -5,7 +5,7 @@
  */
 #include "cmocka_setup.h"
 
-#include "share_client.h"
+#include "node_client.h"
 
 #include "drivers/passthrough/state.h"
 
@@ -29,14 +29,6 @@ static int teardown(void **state)
 	(void)state;
 	share_close(&client);
 	return 0;
-}
-
-static uint64_t node_of(const char *name)
-{
-	struct fb_wire_entry_out entry = { 0 };
-
-	assert_int_equal(share_lookup(&client, FB_ROOT_NODE, name, &entry), 0);
-	return entry.nodeid;
 }
 
 static uint32_t dir_flags(void)
@@ -122,7 +114,7 @@ static void read_only_refuses_changes(void **state)
 	(void)state;
 	begin((struct fb_passthrough_options){ .read_only = true });
 	share_make(&client, "f", "content", 0666);
-	node = node_of("f");
+	node = node_of(&client, "f");
 	assert_int_equal(share_open_file(&client, node, O_WRONLY, 0, &open), -EROFS);
 	assert_int_equal(share_open_file(&client, node, O_RDWR, 0, &open), -EROFS);
 	assert_int_equal(share_open_file(&client, node, O_RDONLY | O_TRUNC, 0, &open), -EROFS);
@@ -228,7 +220,7 @@ static void stateless_opens_need_no_handle(void **state)
 	(void)state;
 	begin((struct fb_passthrough_options){ .stateless_open = true, .stateless_opendir = true });
 	share_make(&client, "f", "content", 0666);
-	node = node_of("f");
+	node = node_of(&client, "f");
 	/* The first listing opens the table of mounts. */
 	assert_true(share_list(&client, FB_OP_READDIR, FB_ROOT_NODE, 0, 0, got, sizeof(got)) > 0);
 	descriptors = share_descriptors();
@@ -260,7 +252,7 @@ static void stateless_opens_read_what_is_read_only(void **state)
 	begin((struct fb_passthrough_options){
 		.stateless_open = true, .stateless_opendir = true, .read_only = true });
 	share_make(&client, "f", "content", 0666);
-	node = node_of("f");
+	node = node_of(&client, "f");
 	assert_int_equal(share_read(&client, node, 0, got, 32, 0, O_RDONLY | O_SYNC), 7);
 	assert_true(share_list(&client, FB_OP_READDIR, FB_ROOT_NODE, 0, 0, got, sizeof(got)) > 0);
 	assert_int_equal(share_fsync(&client, FB_OP_FSYNCDIR, FB_ROOT_NODE, 0, 0), 0);
@@ -280,8 +272,8 @@ static void stateless_opens_need_permission(void **state)
 	assert_true(client.driver->all_as_caller);
 	share_make(&client, "f", "content", 0600);
 	assert_int_equal(mkdir(share_path(&client, "d"), 0700), 0);
-	node = node_of("f");
-	dir = node_of("d");
+	node = node_of(&client, "f");
+	dir = node_of(&client, "d");
 	client.uid = client.gid = 1000;
 	assert_int_equal(share_read(&client, node, 0, got, 32, 0, O_RDWR), -EACCES);
 	assert_int_equal(share_write(&client, node, 0, "C", 1, 0, O_RDWR, 0), -EACCES);
@@ -319,7 +311,7 @@ static void descriptors_run_out_in_order(void **state)
 	(void)state;
 	begin((struct fb_passthrough_options){ .max_descriptors = 32 });
 	share_make(&client, "f", "content", 0666);
-	node = node_of("f");
+	node = node_of(&client, "f");
 	while (count < 64 && result == 0) {
 		result = share_open_file(&client, node, O_RDONLY, 0, &open[count]);
 		count += result == 0;
