@@ -177,7 +177,8 @@ static int worker_start(struct fb_workers *workers)
 	return 0;
 }
 
-/* What the keeper saw in one tick: workers that wait, that are in one request since the last tick,
+/*
+ * What the keeper saw in one tick: workers that wait, that are in one request since the last tick,
  * that have begun one since; and those that were in a request just now.
  */
 struct tick {
@@ -281,19 +282,25 @@ static bool is_blocked(struct fb_workers *workers, const struct demand *demand)
 	return runnable > 0 && (runnable - demand->runnable_ns) * 2 < wall;
 }
 
+/* How many workers there are beyond those that this load needs; busy is in hundredths of workers. */
+static unsigned surplus(const struct fb_workers *workers, unsigned busy)
+{
+	unsigned needed = 1 + busy / SHRINK_BELOW, live = workers->live;
+
+	if (needed < workers->session->options.workers)
+		needed = workers->session->options.workers;
+	return live > needed ? live - needed : 0;
+}
+
 /* The window is full: one worker more or some fewer, with room between the two. */
 static void adjust(struct fb_workers *workers, const struct demand *demand)
 {
-	const struct fb_session_options *options = &workers->session->options;
-	unsigned busy = demand->busy * 100 / demand->ticks; /* hundredths of workers */
-	unsigned live = workers->live, needed = 1 + busy / SHRINK_BELOW;
+	unsigned busy = demand->busy * 100 / demand->ticks;
 
-	if (needed < options->workers)
-		needed = options->workers;
-	if (busy > live * GROW_ABOVE && is_blocked(workers, demand))
-		reinforce(workers, 1, options->max_workers);
-	else if (live > needed)
-		send_away(workers, live - needed);
+	if (busy > workers->live * GROW_ABOVE && is_blocked(workers, demand))
+		reinforce(workers, 1, workers->session->options.max_workers);
+	else
+		send_away(workers, surplus(workers, busy));
 }
 
 static void count_demand(struct fb_workers *workers, struct demand *demand, unsigned busy)
@@ -347,7 +354,7 @@ static bool keep_tick(struct fb_workers *workers, struct demand *demand, unsigne
 	if (tick.stuck && !tick.moved && !tick.idle)
 		reinforce(workers, options->workers, options->max_workers);
 	count_demand(workers, demand, tick.busy);
-	if (*calm < CALM_TICKS || (workers->live > options->workers && tick.idle > 0))
+	if (*calm < CALM_TICKS || surplus(workers, tick.busy * 100) > 0)
 		return true;
 	/* With somebody idle, or nobody left to start, the next request can not starve. */
 	return tick.idle == 0 && workers->live < options->max_workers;

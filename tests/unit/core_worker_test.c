@@ -272,6 +272,27 @@ static void test_one_stuck_costs_nothing(void **state)
 	assert_int_equal(fake_receive(b->fake, &unique, 10000), 0);
 }
 
+/* The same with so many that more workers were started: those are needed, and nobody looks on. */
+static void test_many_stuck_cost_nothing(void **state)
+{
+	struct bench *b = *state;
+	uint64_t unique;
+
+	b->mock.acts[MOCK_lookup] = block;
+	start(b);
+	for (uint64_t i = 0; i < 5; i++)
+		fake_send(b->fake, FB_OP_LOOKUP, 100 + 2 * i, 1, "a", 2);
+	send_getattr(b, 50);
+	assert_int_equal(fake_receive(b->fake, &unique, 10000), 0);
+	assert_int_equal(unique, 50);
+	sleep(3);
+	assert_asleep();
+	for (int i = 0; i < 5; i++)
+		sem_post(&gate);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(fake_receive(b->fake, &unique, 10000), 0);
+}
+
 /* Rest and then a burst of requests that block: somebody has to notice. */
 static void test_grows_after_a_rest(void **state)
 {
@@ -521,6 +542,7 @@ int main(void)
 		TEST(test_grows_with_waiting_operations),
 		TEST(test_idle_costs_nothing),
 		TEST(test_one_stuck_costs_nothing),
+		TEST(test_many_stuck_cost_nothing),
 		TEST(test_grows_after_a_rest),
 		TEST(test_client_leaves),
 		TEST(test_channel_breaks),
