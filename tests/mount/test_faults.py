@@ -135,6 +135,16 @@ def test_server_is_killed(serve, mode):
     assert not is_mounted(server.mountpoint)
 
 
+def test_write_beyond_the_servers_file_size_limit(serve):
+    """The client gets an error; SIGXFSZ, which workers block, does not end the server."""
+    server = serve("--no-kernel-passthrough")
+    run("prlimit", f"--pid={server.pid}", f"--fsize={1 << 20}")
+    with open(server.path / "file", "wb", buffering=0) as file:
+        assert errno_of(os.pwrite, file.fileno(), b"beyond", 2 << 20) == errno.EFBIG
+    assert server.process.poll() is None
+    assert_serves(server)
+
+
 def test_auto_unmount(serve):
     """With --auto-unmount nothing stays behind a killed server."""
     server = serve("--auto-unmount")
