@@ -272,10 +272,12 @@ int fb_notify_inval_entry(struct fb_session *session, uint64_t parent, const cha
 	struct fb_wire_notify_inval_entry_out out = { .parent = parent };
 	int length = name_length(name);
 
+	if (!session)
+		return check(session, 12);
 	if (length < 0)
 		return length;
 	out.namelen = (uint32_t)length;
-	if (expire_only && session && (atomic_load(&session->granted) & FB_INIT_HAS_EXPIRE_ONLY))
+	if (expire_only && (atomic_load(&session->granted) & FB_INIT_HAS_EXPIRE_ONLY))
 		out.flags = FB_NOTIFY_EXPIRE_ONLY;
 	return notify(session, 12, FB_NOTIFY_INVAL_ENTRY, &out, sizeof(out), name,
 		      (size_t)length + 1);

@@ -21,6 +21,7 @@
 #include "core/req.h"
 #include "core/scope.h"
 #include "core/session.h"
+#include "core/stats.h"
 #include "core/transport.h"
 #include "protocol/init_flags.h"
 #include "protocol/wire.h"
@@ -59,7 +60,9 @@ struct dev_fuse {
 	struct fb_dev_fuse_sizes sizes;
 	pthread_mutex_t lock;
 	struct fuse_channel *channels; /* under lock */
-	bool shut;                     /* by the session's keeper, then by free() */
+	/* Requests that bring dirty pages of the kernel's cache. */
+	_Atomic uint64_t writeback_begun, writeback_ended;
+	bool shut; /* by the session's keeper, then by free() */
 };
 
 /* The transport and the channel are the first members of ours. */
@@ -191,9 +194,19 @@ static int read_failed(int fd, int error)
 	}
 }
 
+static bool is_writeback(const struct fb_req *req)
+{
+	const struct fb_wire_in_header *header = (const void *)req->message;
+	const struct fb_wire_write_in *in = (const void *)(header + 1);
+
+	return req->head_size >= WRITE_HEAD && header->opcode == FB_OP_WRITE &&
+	       (in->write_flags & FB_WRITE_CACHE);
+}
+
 static int dev_fuse_receive(struct fb_channel *channel, struct fb_req *req)
 {
-	const struct fb_dev_fuse_sizes *sizes = &of_transport(channel->transport)->sizes;
+	struct dev_fuse *fuse = of_transport(channel->transport);
+	const struct fb_dev_fuse_sizes *sizes = &fuse->sizes;
 	uint8_t *message = (uint8_t *)req->buffer + sizes->lead;
 	int fd = of_channel(channel)->fd, r = 1;
 	ssize_t n = -1;
@@ -203,9 +216,12 @@ static int dev_fuse_receive(struct fb_channel *channel, struct fb_req *req)
 		if (n < 0)
 			r = read_failed(fd, errno);
 	}
-	if (r == 1)
-		fb_req_set_message(req, message, (size_t)n, (size_t)n, NULL, 0);
-	return r;
+	if (r != 1)
+		return r;
+	fb_req_set_message(req, message, (size_t)n, (size_t)n, NULL, 0);
+	if (is_writeback(req))
+		atomic_fetch_add(&fuse->writeback_begun, 1);
+	return 1;
 }
 
 static int dev_fuse_room(struct fb_req *req, size_t head_size, size_t size, struct iovec **ret_iov)
@@ -224,7 +240,8 @@ static int dev_fuse_room(struct fb_req *req, size_t head_size, size_t size, stru
 
 static int dev_fuse_send(struct fb_req *req, const struct fb_answer *answer)
 {
-	const struct fb_dev_fuse_sizes *sizes = &of_transport(req->channel->transport)->sizes;
+	struct dev_fuse *fuse = of_transport(req->channel->transport);
+	const struct fb_dev_fuse_sizes *sizes = &fuse->sizes;
 	size_t start = round_up(sizes->lead + req->total_size, sizes->page);
 	struct iovec iov[] = {
 		{ (void *)(uintptr_t)answer->head, answer->head_size },
@@ -235,6 +252,8 @@ static int dev_fuse_send(struct fb_req *req, const struct fb_answer *answer)
 	assert(start + answer->placed <= sizes->buffer);
 	/* The kernel takes an answer whole or not at all; a signal does not interrupt this. */
 	n = writev(of_channel(req->channel)->fd, iov, answer->placed ? 2 : 1);
+	if (is_writeback(req))
+		atomic_fetch_add(&fuse->writeback_ended, 1);
 	return n < 0 ? -errno : 0;
 }
 
@@ -274,8 +293,8 @@ static void dev_fuse_backing_close(struct fb_transport *transport, int id)
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
-/* A number that changes as long as requests begin or end. */
-static uint64_t progress(void *arg)
+/* What fb_mount_end() watches. */
+static uint64_t requests(void *arg)
 {
 	struct dev_fuse *fuse = arg;
 	uint64_t sum = 0;
@@ -286,13 +305,22 @@ static uint64_t progress(void *arg)
 	return sum;
 }
 
+static uint64_t writeback(void *arg)
+{
+	struct dev_fuse *fuse = arg;
+	uint64_t begun = atomic_load(&fuse->writeback_begun);
+
+	return begun == atomic_load(&fuse->writeback_ended) ? begun : fb_now_ns();
+}
+
 /* Called by the session's keeper while the workers go on. */
 static void dev_fuse_shut(struct fb_transport *transport)
 {
 	struct dev_fuse *fuse = of_transport(transport);
+	const struct fb_mount_progress progress = { requests, writeback, fuse };
 
 	if (!fuse->shut)
-		fb_mount_end(&fuse->mount, true, progress, fuse);
+		fb_mount_end(&fuse->mount, &progress);
 	fuse->shut = true;
 }
 
@@ -302,7 +330,7 @@ static void dev_fuse_free(struct fb_transport *transport)
 
 	/* Never run: nobody answers, so nothing can be written back. */
 	if (!fuse->shut)
-		fb_mount_end(&fuse->mount, false, progress, fuse);
+		fb_mount_end(&fuse->mount, NULL);
 	fb_mount_close(&fuse->mount);
 	pthread_mutex_destroy(&fuse->lock);
 	free(fuse);
@@ -397,7 +425,7 @@ static void abandon(struct fb_mount *mount)
 {
 	if (!mount->own)
 		return;
-	fb_mount_end(mount, false, NULL, NULL);
+	fb_mount_end(mount, NULL);
 	fb_mount_close(mount);
 }
 
@@ -413,12 +441,12 @@ static int copy_options(const struct fb_mount_options *from, struct fb_mount_opt
 }
 
 int fb_mount(struct fb_session *session, const char *mountpoint,
-	     const struct fb_mount_options *given)
+	     const struct fb_mount_options *options)
 {
-	struct fb_mount_options options;
+	struct fb_mount mount = { .fd = -1 };
+	struct fb_mount_options known;
 	struct fb_mount_plan plan;
-	struct fb_mount mount;
-	int r = copy_options(given, &options);
+	int r = copy_options(options, &known);
 
 	if (r < 0)
 		return r;
@@ -428,9 +456,9 @@ int fb_mount(struct fb_session *session, const char *mountpoint,
 	if (session->transport)
 		return fb_fail(EBUSY, "the session has a transport already");
 	fb_mount_plan_init(&plan);
-	r = plan_make(&plan, &options);
+	r = plan_make(&plan, &known);
 	if (r == 0)
-		r = mount_find_or_make(mountpoint, options.replace_stale, &plan, &mount);
+		r = mount_find_or_make(mountpoint, known.replace_stale, &plan, &mount);
 	if (r >= 0) {
 		r = attach(session, &mount, plan.values[FB_MOUNT_DATA_default_permissions]);
 		if (r < 0)

@@ -336,20 +336,20 @@ static struct fb_loopback *loopback_make(const struct fb_session *session)
 	return loop;
 }
 
-int fb_loopback_new(struct fb_session *session, const struct fb_loopback_options *given,
+int fb_loopback_new(struct fb_session *session, const struct fb_loopback_options *options,
 		    struct fb_loopback **ret_loopback)
 {
-	struct fb_loopback_options options = { 0 };
+	struct fb_loopback_options known = { 0 };
 	struct fb_loopback *loop;
 	int r;
 
 	if (!session || !ret_loopback)
 		return fb_fail(EINVAL, "a session and a place for the loopback are needed");
-	if (given && given->size < sizeof(given->size))
+	if (options && options->size < sizeof(options->size))
 		return fb_fail(EINVAL, "the options' size is not set");
-	if (given)
-		memcpy(&options, given,
-		       given->size < sizeof(options) ? given->size : sizeof(options));
+	if (options)
+		memcpy(&known, options,
+		       options->size < sizeof(known) ? options->size : sizeof(known));
 	loop = loopback_make(session);
 	if (!loop)
 		return fb_fail(ENOMEM, "no memory for a loopback");
@@ -359,7 +359,7 @@ int fb_loopback_new(struct fb_session *session, const struct fb_loopback_options
 		return r;
 	}
 	loop->session = fb_session_ref(session);
-	r = options.no_init ? 0 : greet(loop, &options);
+	r = known.no_init ? 0 : greet(loop, &known);
 	if (r < 0) {
 		/* It stays attached to the refused session and goes with it. */
 		fb_session_unref(session);

@@ -20,7 +20,7 @@
 
 /* A step that sees no request begin or end for so long is given up. */
 #define STALLED_S 30
-/* After dirty pages were sent out: how long the server must be quiet, and how long we wait. */
+/* After dirty pages were sent out: how long none must come, and how long we wait for that. */
 #define QUIET_MS 100
 #define QUIET_STEP_MS 20
 #define QUIET_WAIT_MS 10000
@@ -187,10 +187,15 @@ static struct job *job_new(const struct fb_mount *mount, enum step step, bool co
 	return job;
 }
 
-/* Wait until the job is done. Returns whether it is; else it makes no progress. */
-static bool job_wait(struct job *job, uint64_t (*progress)(void *arg), void *arg)
+static uint64_t requests(const struct fb_mount_progress *progress)
 {
-	uint64_t seen = progress(arg), now;
+	return progress ? progress->requests(progress->arg) : 0;
+}
+
+/* Wait until the job is done. Returns whether it is; else it makes no progress. */
+static bool job_wait(struct job *job, const struct fb_mount_progress *progress)
+{
+	uint64_t seen = requests(progress), now;
 	int stalled_s = 0;
 	struct timespec until;
 
@@ -200,7 +205,7 @@ static bool job_wait(struct job *job, uint64_t (*progress)(void *arg), void *arg
 		while (!job->done &&
 		       pthread_cond_timedwait(&job->changed, &job->lock, &until) != ETIMEDOUT)
 			;
-		now = progress(arg);
+		now = requests(progress);
 		stalled_s = now == seen ? stalled_s + 1 : 0;
 		seen = now;
 	}
@@ -228,8 +233,8 @@ static bool is_connected(const struct fb_mount *mount)
 }
 
 /* Do one step. Returns its result, or -ETIMEDOUT when it was left behind. */
-static int run(const struct fb_mount *mount, enum step step, uint64_t (*progress)(void *arg),
-	       void *arg)
+static int run(const struct fb_mount *mount, enum step step,
+	       const struct fb_mount_progress *progress)
 {
 	struct job *job = job_new(mount, step, is_connected(mount));
 	pthread_t thread;
@@ -244,7 +249,7 @@ static int run(const struct fb_mount *mount, enum step step, uint64_t (*progress
 		return r;
 	}
 	pthread_mutex_lock(&job->lock);
-	done = job_wait(job, progress, arg);
+	done = job_wait(job, progress);
 	job->abandoned = !done;
 	pthread_mutex_unlock(&job->lock);
 	if (!done) {
@@ -259,26 +264,20 @@ static int run(const struct fb_mount *mount, enum step step, uint64_t (*progress
 	return r;
 }
 
-/* Wait until the server has nothing to do: syncfs(2) does not wait for pages of FUSE. */
-static void settle(uint64_t (*progress)(void *arg), void *arg)
+/* Wait until no more pages come: syncfs(2) sends those of FUSE out, but does not wait for them. */
+static void settle(const struct fb_mount_progress *progress)
 {
-	uint64_t seen = progress(arg);
+	uint64_t seen = progress->writeback(progress->arg);
 	int quiet_ms = 0;
 
 	for (int ms = 0; ms < QUIET_WAIT_MS && quiet_ms < QUIET_MS; ms += QUIET_STEP_MS) {
 		uint64_t now;
 
 		poll(NULL, 0, QUIET_STEP_MS);
-		now = progress(arg);
+		now = progress->writeback(progress->arg);
 		quiet_ms = now == seen ? quiet_ms + QUIET_STEP_MS : 0;
 		seen = now;
 	}
-}
-
-static uint64_t no_progress(void *arg)
-{
-	(void)arg;
-	return 0;
 }
 
 static void log_result(const struct fb_mount *mount, int r)
@@ -287,28 +286,27 @@ static void log_result(const struct fb_mount *mount, int r)
 		fb_log(FB_LOG_WARNING, "%s stays mounted: %s", mount->path, fb_last_error());
 }
 
-void fb_mount_end(const struct fb_mount *mount, bool served, uint64_t (*progress)(void *arg),
-		  void *arg)
+void fb_mount_end(const struct fb_mount *mount, const struct fb_mount_progress *progress)
 {
 	int r;
 
 	if (!mount->own)
 		return;
-	if (!served) {
-		log_result(mount, run(mount, STEP_FORCE, no_progress, NULL));
+	if (!progress) {
+		log_result(mount, run(mount, STEP_FORCE, NULL));
 		return;
 	}
 	if (!is_connected(mount)) {
-		log_result(mount, run(mount, STEP_LAZY, no_progress, NULL));
+		log_result(mount, run(mount, STEP_LAZY, NULL));
 		return;
 	}
-	r = run(mount, STEP_PLAIN, progress, arg);
+	r = run(mount, STEP_PLAIN, progress);
 	if (r == 0 || r == -ENOENT || r == -ETIMEDOUT) {
 		log_result(mount, r);
 		return;
 	}
-	r = run(mount, STEP_FLUSH, progress, arg);
+	r = run(mount, STEP_FLUSH, progress);
 	if (r == 0)
-		settle(progress, arg);
-	log_result(mount, run(mount, STEP_FORCE, progress, arg));
+		settle(progress);
+	log_result(mount, run(mount, STEP_FORCE, progress));
 }

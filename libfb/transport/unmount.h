@@ -11,19 +11,24 @@
 #ifndef FB_TRANSPORT_UNMOUNT_H
 #define FB_TRANSPORT_UNMOUNT_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct fb_mount;
 
+/* Numbers that change as long as the server works. */
+struct fb_mount_progress {
+	uint64_t (*requests)(void *arg);  /* requests begin or end */
+	uint64_t (*writeback)(void *arg); /* dirty pages of the kernel's cache are written */
+	void *arg;
+};
+
 /*
- * Unmount. served: requests are being answered, so that dirty pages can be written back first;
- * progress(arg) is then any number that changes while this goes on. Does nothing when the mount is
- * not ours, or gone; one that lies below another mount is left alone. A mount that is busy ends
- * for its users where root or the kernel can do that; else they keep it until the descriptors of
- * /dev/fuse are closed. Failures are logged.
+ * Unmount. progress: requests are being answered, so that dirty pages can be written back first;
+ * NULL when they are not. Does nothing when the mount is not ours, or gone; one that lies below
+ * another mount is left alone. A mount that is busy ends for its users where root or the kernel
+ * can do that; else they keep it until the descriptors of /dev/fuse are closed. Failures are
+ * logged.
  */
-void fb_mount_end(const struct fb_mount *mount, bool served, uint64_t (*progress)(void *arg),
-		  void *arg);
+void fb_mount_end(const struct fb_mount *mount, const struct fb_mount_progress *progress);
 
 #endif

@@ -5,7 +5,9 @@
 #                               [--peer NAME='COMMAND {source} {mountpoint}']...
 #
 # Compares fbfsd with other file-system servers over the same folder, by tests/bench/fsops.c. The
-# first peer is libfuse's passthrough_ll, built from Debian's libfuse3-dev unless that is missing.
+# first peer is libfuse's passthrough_ll, built from Debian's libfuse3-dev unless that is missing: as
+# it comes, which leaves permissions to the host, and ("checking_ll") with default_permissions, which
+# fbfsd has by default: the kernel then asks for a folder's attributes after each change in it.
 #
 #   --rounds N         take turns N times (7); the table shows medians
 #   --count N          operations in one measurement (2000)
@@ -32,7 +34,7 @@ die() {
 
 peers=()
 while (($#)); do
-	[[ $1 == -h || $1 == --help ]] && sed -n '4,19s/^# \{0,1\}//p' "$0" && exit
+	[[ $1 == -h || $1 == --help ]] && sed -n '4,21s/^# \{0,1\}//p' "$0" && exit
 	(($# > 1)) || die "$1 wants a value"
 	case $1 in
 	--rounds) rounds=$2 ;;
@@ -99,8 +101,9 @@ build_passthrough_ll() {
 }
 
 if build_passthrough_ll; then
-	names+=(passthrough_ll)
-	commands+=("$work/passthrough_ll -o source={source} {mountpoint}")
+	names+=(passthrough_ll checking_ll)
+	commands+=("$work/passthrough_ll -o source={source} {mountpoint}"
+		"$work/passthrough_ll -o default_permissions -o source={source} {mountpoint}")
 else
 	echo "compare.sh: no passthrough_ll: install libfuse3-dev (with its documentation), pkg-config" >&2
 fi

@@ -53,8 +53,8 @@ static int write_rows(const char *folder)
 		if (!file)
 			return -1;
 		put(file, &setup, sizeof(setup));
-		for (uint8_t kind = 0; kind < KINDS; kind++)
-			put_step(file, row, kind, kind % 2 ? STEP_DROP : 0);
+		for (unsigned kind = 0; kind < KINDS; kind++)
+			put_step(file, row, (uint8_t)kind, kind % 2 ? STEP_DROP : 0);
 		put_step(file, row, KIND_PENDING, STEP_HOLD);
 		put_step(file, row, KIND_PENDING, STEP_RESEND);
 		fclose(file);

@@ -31,6 +31,12 @@ KERNEL_LIMITS = {
         "stat.blocks_count_data",
         "fallocate.punched_hole_frees_blocks",
     },
+    "no_default_permissions": {
+        # The kernel opens FIFOs and sockets by itself, and asks of programs only whether anybody may run them.
+        "special.fifo_permissions",
+        "special.socket_mode_and_permissions",
+        "exec.needs_execute_bit_of_own_class",
+    },
 }
 
 
@@ -82,6 +88,8 @@ def check_mode(serve, features, handles, passthrough, cache, writeback, *options
     else:
         words.append("--no-kernel-passthrough")
     ignore = IMPOSSIBLE if options == EVERYTHING else IMPOSSIBLE + OPTIONAL
+    if "--no-default-permissions" in options:
+        limits.append("no_default_permissions")
     if writeback:
         words.append("--writeback")
         limits.append("writeback")

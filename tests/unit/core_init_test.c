@@ -41,6 +41,7 @@ static int greet(struct rig *rig, uint32_t minor, uint64_t flags, struct fb_wire
 	size_t size = minor < 36 ? FB_WIRE_INIT_IN_SHORT : sizeof(in);
 	int r = client_call(&rig->client, FB_OP_INIT, 0, &in, size, NULL, 0);
 
+	*ret_out = (struct fb_wire_init_out){ 0 };
 	if (r == 0) {
 		assert_int_equal(client_body_size(&rig->client), sizeof(*ret_out));
 		memcpy(ret_out, client_body(&rig->client), sizeof(*ret_out));

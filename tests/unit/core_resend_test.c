@@ -39,6 +39,7 @@ static ssize_t receive(struct rig *rig, uint64_t ticket, struct fb_wire_out_head
 	ssize_t n =
 		fb_loopback_receive(rig->loop, ticket, rig->client.answer, CLIENT_ANSWER_MAX, 1000);
 
+	*ret_header = (struct fb_wire_out_header){ 0 };
 	if (n >= (ssize_t)sizeof(*ret_header))
 		memcpy(ret_header, rig->client.answer, sizeof(*ret_header));
 	return n;

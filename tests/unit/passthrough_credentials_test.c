@@ -372,7 +372,7 @@ static int caller_without_fixup(void)
 	after = who();
 	if (caps_of(&during) != 0)
 		return 4;
-	return strcmp(before.caps, after.caps) || strcmp(before.uid, after.uid) ? 5 : 0;
+	return strcmp(before.caps, after.caps) != 0 || strcmp(before.uid, after.uid) != 0 ? 5 : 0;
 }
 
 /* Where the kernel leaves capabilities alone when the user id changes, they go all the same. */

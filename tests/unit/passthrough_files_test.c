@@ -146,8 +146,9 @@ static void special_files_are_not_opened(void **state)
 	assert_int_equal(share_open_file(&client, node, O_RDONLY, 0, &open), -EBADF);
 	assert_int_equal(share_open_file(&client, 4711, O_RDONLY, 0, &open), -ESTALE);
 	if (mknod(share_path(&client, "null"), S_IFCHR | 0666, 0x103) == 0)
-		assert_int_equal(share_open_file(&client, node_of(&client, "null"), O_RDWR, 0, &open),
-				 -EBADF);
+		assert_int_equal(
+			share_open_file(&client, node_of(&client, "null"), O_RDWR, 0, &open),
+			-EBADF);
 }
 
 /* An exec opens with a flag (0x20) that openat2 refuses; others mean nothing to the host. */
