@@ -118,10 +118,16 @@ def test_writeback(serve, features):
     check_mode(serve, features, "prefer", "off", "always", "writeback")
 
 
+# Without a cache there is nothing to write back: fbfsd refuses that.
+EVERY_MODE = [
+    mode
+    for mode in itertools.product(HANDLES, PASSTHROUGH, CACHES, WRITEBACK)
+    if mode[2:] != ("never", "writeback")
+]
+
+
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "mode", list(itertools.product(HANDLES, PASSTHROUGH, CACHES, WRITEBACK)), ids="-".join
-)
+@pytest.mark.parametrize("mode", EVERY_MODE, ids="-".join)
 def test_every_mode(serve, features, mode):
     check_mode(serve, features, *mode)
 
