@@ -247,14 +247,18 @@ static void step(_Atomic uint64_t *counter, memory_order order)
 	atomic_store_explicit(counter, now + 1, order);
 }
 
+void fb_channel_begin(struct fb_channel *channel)
+{
+	/* In this order with reading the phase: a goodbye waits for us, or we see it. */
+	step(&channel->begun, memory_order_seq_cst);
+}
+
 void fb_channel_serve(struct fb_channel *channel, struct fb_req *req)
 {
 	bool outer = active; /* a driver may itself be the client of a loopback */
 	struct fb_decode_rules rules;
 	int r;
 
-	/* In this order with reading the phase: a goodbye waits for us, or we see it. */
-	step(&channel->begun, memory_order_seq_cst);
 	rules = fb_session_rules(channel->session);
 	active = true;
 	reset(req);

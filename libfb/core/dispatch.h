@@ -10,6 +10,9 @@
 struct fb_channel;
 struct fb_req;
 
+/* Count a request that was received, as begun; fb_channel_serve() must follow. */
+void fb_channel_begin(struct fb_channel *channel);
+
 /*
  * Serve one message that a transport has put into req: decode it, call the driver, answer. The
  * request goes back to its pool, now or when the driver completes it.

@@ -153,6 +153,8 @@ bool fb_interrupts_adopt(struct fb_session *session, uint64_t unique)
 	if (first == 0) /* that is every idle request */
 		return false;
 	FB_SCOPED_LOCK(&session->interrupts.lock);
+	if (find(session, unique)) /* sent again once more */
+		return true;
 	req = find(session, first);
 	return req && atomic_compare_exchange_strong(&req->unique, &first, unique);
 }

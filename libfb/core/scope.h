@@ -5,6 +5,7 @@
 #ifndef FB_CORE_SCOPE_H
 #define FB_CORE_SCOPE_H
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -40,6 +41,18 @@ static inline pthread_mutex_t *fb_scope_lock(pthread_mutex_t *mutex)
 #define FB_SCOPED_LOCK(mutex)                                                                      \
 	__attribute__((cleanup(fb_scope_unlock), unused)) pthread_mutex_t *fb_scoped_lock_ =       \
 		fb_scope_lock(mutex)
+
+/* Have a descriptor above those of stdio, which a program may have closed. Returns it. */
+static inline int fb_fd_raise(int fd)
+{
+	int raised =
+		fd >= 0 && fd <= STDERR_FILENO ? fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1;
+
+	if (raised < 0)
+		return fd;
+	close(fd);
+	return raised;
+}
 
 /* Take a descriptor out of its scope: it is the caller's now. */
 static inline int fb_fd_steal(int *fd)

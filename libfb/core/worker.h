@@ -14,7 +14,19 @@
 #include <pthread.h>
 
 struct fb_channel;
-struct fb_worker;
+
+/* A thread and its channel. */
+struct fb_worker {
+	struct fb_worker *next;
+	struct fb_workers *workers;
+	struct fb_channel *channel;
+	pthread_t thread;
+	_Atomic pid_t tid;
+	bool running;        /* keeper only: a thread owns the channel */
+	uint64_t begun_seen; /* keeper only: channel->begun at the last tick */
+	_Atomic bool leave;
+	_Atomic bool left;
+};
 
 struct fb_workers {
 	struct fb_session *session;
@@ -29,11 +41,16 @@ struct fb_workers {
 	_Atomic bool watching; /* the keeper looks every few milliseconds */
 	_Atomic bool leave;    /* workers are to return */
 	_Atomic bool ended;    /* a worker saw the end of the connection */
+	_Atomic bool shut;     /* the transport has brought the connection to its end */
+	_Atomic bool closed;   /* and the notifier has stopped */
 	_Atomic int error;     /* the first receive error, or 0 */
 };
 
 int fb_workers_init(struct fb_workers *workers, struct fb_session *session);
 void fb_workers_fini(struct fb_workers *workers);
+
+/* Start one more worker; called with the lock held. Returns 0 or -errno. */
+int fb_worker_start(struct fb_workers *workers);
 
 /* Start the threads. Returns 0 or -errno; then none runs. */
 int fb_workers_start(struct fb_workers *workers);

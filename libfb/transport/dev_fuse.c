@@ -21,7 +21,6 @@
 #include "core/req.h"
 #include "core/scope.h"
 #include "core/session.h"
-#include "core/stats.h"
 #include "core/transport.h"
 #include "protocol/init_flags.h"
 #include "protocol/wire.h"
@@ -106,7 +105,7 @@ static int clone_fd(int of)
 
 	if (fd < 0 || ioctl(fd, FB_DEV_IOC_CLONE, &argument) < 0)
 		return -errno;
-	return fb_fd_steal(&fd);
+	return fb_fd_raise(fb_fd_steal(&fd));
 }
 
 /* Channel 0 has the mounted descriptor itself; others fall back on it where none can be had. */
@@ -194,6 +193,7 @@ static int read_failed(int fd, int error)
 	}
 }
 
+/* Whether a request brings dirty pages of the kernel's cache. */
 static bool is_writeback(const struct fb_req *req)
 {
 	const struct fb_wire_in_header *header = (const void *)req->message;
@@ -238,6 +238,34 @@ static int dev_fuse_room(struct fb_req *req, size_t head_size, size_t size, stru
 	return 1;
 }
 
+static void writeback_end(const struct fb_req *req)
+{
+	if (is_writeback(req))
+		atomic_fetch_add(&of_transport(req->channel->transport)->writeback_ended, 1);
+}
+
+static uint64_t answer_unique(const struct fb_answer *answer)
+{
+	const struct fb_wire_out_header *header = answer->head;
+
+	return header->unique;
+}
+
+/*
+ * The kernel takes an answer only through the descriptor that the request was read from; a request
+ * that was sent again while its first copy was under way may have been read from any.
+ */
+static ssize_t send_elsewhere(struct dev_fuse *fuse, const struct iovec *iov, int count)
+{
+	ssize_t n = -1;
+
+	FB_SCOPED_LOCK(&fuse->lock);
+	errno = ENOENT;
+	for (struct fuse_channel *c = fuse->channels; c && n < 0 && errno == ENOENT; c = c->next)
+		n = writev(c->fd, iov, count);
+	return n;
+}
+
 static int dev_fuse_send(struct fb_req *req, const struct fb_answer *answer)
 {
 	struct dev_fuse *fuse = of_transport(req->channel->transport);
@@ -248,13 +276,21 @@ static int dev_fuse_send(struct fb_req *req, const struct fb_answer *answer)
 		{ (uint8_t *)req->buffer + start, answer->placed },
 	};
 	ssize_t n;
+	int r;
 
 	assert(start + answer->placed <= sizes->buffer);
 	/* The kernel takes an answer whole or not at all; a signal does not interrupt this. */
 	n = writev(of_channel(req->channel)->fd, iov, answer->placed ? 2 : 1);
-	if (is_writeback(req))
-		atomic_fetch_add(&fuse->writeback_ended, 1);
-	return n < 0 ? -errno : 0;
+	if (n < 0 && errno == ENOENT && (answer_unique(answer) & FB_UNIQUE_RESEND))
+		n = send_elsewhere(fuse, iov, answer->placed ? 2 : 1);
+	r = n < 0 ? -errno : 0;
+	writeback_end(req);
+	return r;
+}
+
+static void dev_fuse_drop(struct fb_req *req)
+{
+	writeback_end(req);
 }
 
 static int dev_fuse_notify(struct fb_transport *transport, const struct iovec *iov, int count)
@@ -294,30 +330,22 @@ static void dev_fuse_backing_close(struct fb_transport *transport, int id)
 /* ---- the end ------------------------------------------------------------------------------- */
 
 /* What fb_mount_end() watches. */
-static uint64_t requests(void *arg)
+static uint64_t writeback(void *arg, uint64_t *ret_under_way)
 {
 	struct dev_fuse *fuse = arg;
-	uint64_t sum = 0;
-
-	FB_SCOPED_LOCK(&fuse->lock);
-	for (struct fuse_channel *c = fuse->channels; c; c = c->next)
-		sum += atomic_load(&c->channel.begun) + atomic_load(&c->channel.ended);
-	return sum;
-}
-
-static uint64_t writeback(void *arg)
-{
-	struct dev_fuse *fuse = arg;
+	/* In this order, lest more should have ended than begun. */
+	uint64_t ended = atomic_load(&fuse->writeback_ended);
 	uint64_t begun = atomic_load(&fuse->writeback_begun);
 
-	return begun == atomic_load(&fuse->writeback_ended) ? begun : fb_now_ns();
+	*ret_under_way = begun - ended;
+	return begun + ended;
 }
 
 /* Called by the session's keeper while the workers go on. */
 static void dev_fuse_shut(struct fb_transport *transport)
 {
 	struct dev_fuse *fuse = of_transport(transport);
-	const struct fb_mount_progress progress = { requests, writeback, fuse };
+	const struct fb_mount_progress progress = { writeback, fuse };
 
 	if (!fuse->shut)
 		fb_mount_end(&fuse->mount, &progress);
@@ -344,6 +372,7 @@ static const struct fb_transport_ops ops = {
 	.receive = dev_fuse_receive,
 	.room = dev_fuse_room,
 	.send = dev_fuse_send,
+	.drop = dev_fuse_drop,
 	.notify = dev_fuse_notify,
 	.backing_open = dev_fuse_backing_open,
 	.backing_close = dev_fuse_backing_close,

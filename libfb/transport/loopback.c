@@ -193,6 +193,7 @@ static uint64_t serve(struct fb_loopback *loop, struct loop_channel *channel, st
 	}
 	fb_req_set_message(req, call->message, call->size, call->size, NULL, 0);
 	ticket = fb_mailbox_add(&loop->box, call, req);
+	fb_channel_begin(&channel->channel);
 	fb_channel_serve(&channel->channel, req);
 	/* Back in our own list, it is over; one held back by the driver returns by another way. */
 	if (pool->free == req)

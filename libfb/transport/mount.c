@@ -167,9 +167,9 @@ static int make_by_new_api(const struct fb_mountpoint *point, const struct fb_mo
 	tree = fsmount(context, FSMOUNT_CLOEXEC, fb_mount_plan_attr(plan));
 	if (tree < 0)
 		return mount_failed(point, errno, read_explanation(context, text, sizeof(text)));
-	mount->id.number = fb_mount_number(tree);
 	if (move_mount(tree, "", AT_FDCWD, point->path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return mount_failed(point, errno, NULL);
+	mount->id.number = fb_mount_number(tree);
 	mount->fd = fb_fd_steal(&fd);
 	return 0;
 }
@@ -261,6 +261,7 @@ int fb_mount_make(const struct fb_mountpoint *point, const struct fb_mount_plan 
 		r = make_by_fusermount(point, plan, &mount);
 	if (r < 0)
 		return r;
+	mount.fd = fb_fd_raise(mount.fd);
 	strcpy(mount.path, point->path);
 	identify(&mount);
 	*ret_mount = mount;

@@ -18,7 +18,7 @@
 #include "transport/mount.h"
 #include "transport/mountpoint.h"
 
-/* A step that sees no request begin or end for so long is given up. */
+/* A step that sees no write of dirty pages begin or end for so long is given up. */
 #define STALLED_S 30
 /* After dirty pages were sent out: how long none must come, and how long we wait for that. */
 #define QUIET_MS 100
@@ -107,17 +107,14 @@ static int find_own(const struct job *job, char path[PATH_MAX])
 	return 0;
 }
 
-/*
- * Have dirty pages sent to the server. Only by a directory: closing a file of our own mount waits
- * for an answer to FLUSH.
- */
+/* Have dirty pages sent to the server. The root may be a regular file. */
 static int flush(const char *path)
 {
-	FB_SCOPED_FD fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	FB_SCOPED_FD fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 
-	if (fd < 0)
-		return -errno;
-	return syncfs(fd) < 0 ? -errno : 0;
+	if (fd < 0 || syncfs(fd) < 0)
+		return fb_fail(errno, "%s", strerror(errno));
+	return 0;
 }
 
 static int step_do(const struct job *job)
@@ -187,15 +184,16 @@ static struct job *job_new(const struct fb_mount *mount, enum step step, bool co
 	return job;
 }
 
-static uint64_t requests(const struct fb_mount_progress *progress)
+static uint64_t writeback(const struct fb_mount_progress *progress, uint64_t *ret_under_way)
 {
-	return progress ? progress->requests(progress->arg) : 0;
+	*ret_under_way = 0;
+	return progress ? progress->writeback(progress->arg, ret_under_way) : 0;
 }
 
 /* Wait until the job is done. Returns whether it is; else it makes no progress. */
 static bool job_wait(struct job *job, const struct fb_mount_progress *progress)
 {
-	uint64_t seen = requests(progress), now;
+	uint64_t under_way, seen = writeback(progress, &under_way), now;
 	int stalled_s = 0;
 	struct timespec until;
 
@@ -205,7 +203,7 @@ static bool job_wait(struct job *job, const struct fb_mount_progress *progress)
 		while (!job->done &&
 		       pthread_cond_timedwait(&job->changed, &job->lock, &until) != ETIMEDOUT)
 			;
-		now = requests(progress);
+		now = writeback(progress, &under_way);
 		stalled_s = now == seen ? stalled_s + 1 : 0;
 		seen = now;
 	}
@@ -264,18 +262,31 @@ static int run(const struct fb_mount *mount, enum step step,
 	return r;
 }
 
-/* Wait until no more pages come: syncfs(2) sends those of FUSE out, but does not wait for them. */
-static void settle(const struct fb_mount_progress *progress)
+/* Whether the kernel has no request for us. */
+static bool is_queue_empty(const struct fb_mount *mount)
 {
-	uint64_t seen = progress->writeback(progress->arg);
+	struct pollfd fd = { .fd = mount->fd, .events = POLLIN };
+
+	return poll(&fd, 1, 0) == 0;
+}
+
+/*
+ * Wait until no more pages come: syncfs(2) sends those of FUSE out, but does not wait for them. They
+ * may stand in the queue behind what other clients ask, so it has to be seen empty, too.
+ */
+static void settle(const struct fb_mount *mount, const struct fb_mount_progress *progress)
+{
+	uint64_t under_way, seen = writeback(progress, &under_way);
+	bool empty = false;
 	int quiet_ms = 0;
 
 	for (int ms = 0; ms < QUIET_WAIT_MS && quiet_ms < QUIET_MS; ms += QUIET_STEP_MS) {
 		uint64_t now;
 
 		poll(NULL, 0, QUIET_STEP_MS);
-		now = progress->writeback(progress->arg);
-		quiet_ms = now == seen ? quiet_ms + QUIET_STEP_MS : 0;
+		now = writeback(progress, &under_way);
+		empty = (empty && now == seen) || is_queue_empty(mount);
+		quiet_ms = now == seen && empty && !under_way ? quiet_ms + QUIET_STEP_MS : 0;
 		seen = now;
 	}
 }
@@ -307,6 +318,9 @@ void fb_mount_end(const struct fb_mount *mount, const struct fb_mount_progress *
 	}
 	r = run(mount, STEP_FLUSH, progress);
 	if (r == 0)
-		settle(progress);
+		settle(mount, progress);
+	else if (r != -ENOENT)
+		fb_log(FB_LOG_WARNING, "%s: dirty pages could not be sent out: %s", mount->path,
+		       fb_last_error());
 	log_result(mount, run(mount, STEP_FORCE, progress));
 }

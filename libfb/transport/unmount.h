@@ -15,10 +15,10 @@
 
 struct fb_mount;
 
-/* Numbers that change as long as the server works. */
+/* How the dirty pages of the kernel's cache are being written. */
 struct fb_mount_progress {
-	uint64_t (*requests)(void *arg);  /* requests begin or end */
-	uint64_t (*writeback)(void *arg); /* dirty pages of the kernel's cache are written */
+	/* A number that grows with each request that begins or ends, and how many are under way. */
+	uint64_t (*writeback)(void *arg, uint64_t *ret_under_way);
 	void *arg;
 };
 

@@ -437,6 +437,77 @@ def test_dirty_pages_are_written_back(launch, busy):
         os.waitpid(pid, 0)
 
 
+def dirty(path, data):
+    """Write to the kernel's cache only. Returns the open descriptor."""
+    fd = os.open(path, os.O_RDWR)
+    os.write(fd, data)
+    return fd
+
+
+def assert_saved(server, data):
+    assert f"{len(data)} bytes, checksum {checksum(data)}" in server.log
+
+
+def test_dirty_pages_of_a_file_mount(launch, host):  # noqa: F811
+    mountpoint = host.folder("holder") / "file"
+    mountpoint.touch()
+    server = launch("--writeback", "--file-root", mountpoints=[str(mountpoint)])
+    data = os.urandom(4 << 20)
+    fd = dirty(mountpoint, data)
+    assert server.stop() == 0
+    assert_saved(server, data)
+    with contextlib.suppress(OSError):
+        os.close(fd)
+
+
+def test_dirty_pages_behind_other_requests(launch):
+    """They stand in the kernel's queue, and nothing is written for a while."""
+    server = launch(
+        "--writeback", "--lookup-delay=20000", "--max-write=262144", "--workers=1", "--max-workers=1"
+    )  # fmt: skip
+    data = os.urandom(8 << 20)
+
+    def client():
+        while True:
+            os.stat(server.file())
+
+    fd = dirty(server.file(), data)
+    clients = [in_background(client) for _ in range(8)]
+    time.sleep(0.5)
+    assert server.stop(30) == 0
+    assert_saved(server, data)
+    for pid in clients:
+        assert reap(pid) in GONE
+    with contextlib.suppress(OSError):
+        os.close(fd)
+
+
+def test_workers_block_during_the_unmount(launch):
+    """Others are started, so that dirty pages are written."""
+    server = launch("--writeback", "--hold-reads", "--workers=1", "--max-workers=8")
+    data = os.urandom(8 << 20)
+    start_end, begin_end = os.pipe()
+
+    def client():
+        fd = os.open(server.file(), os.O_RDONLY | os.O_DIRECT)
+        os.close(begin_end)
+        os.read(start_end, 1)
+        os.preadv(fd, [mmap.mmap(-1, 4096)], 0)
+
+    fd = dirty(server.file(), data)
+    clients = [in_background(client) for _ in range(3)]
+    time.sleep(0.5)
+    server.signal(signal.SIGTERM)
+    os.close(begin_end)
+    assert server.wait(15) == 0
+    assert_saved(server, data)
+    for pid in clients:
+        reap(pid)
+    for end_of_pipe in (fd, start_end):
+        with contextlib.suppress(OSError):
+            os.close(end_of_pipe)
+
+
 def test_kill_while_unmounting_waits(launch):
     """
     The unmount waits in the kernel for a write that the driver never answers: SIGKILL has to end

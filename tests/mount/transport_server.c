@@ -33,8 +33,9 @@ struct memory {
 	uint8_t bytes[FILE_MAX];
 };
 
-static bool root_is_file, writeback, hang_writes;
-static useconds_t write_delay_us;
+static bool root_is_file, writeback, hang_writes, hold_reads;
+static useconds_t write_delay_us, lookup_delay_us;
+static struct fb_session_options session_options = { .size = sizeof(session_options) };
 static struct memory memories[MOUNTS_MAX];
 static struct fb_session *sessions[MOUNTS_MAX];
 
@@ -67,6 +68,7 @@ static int do_lookup(void *self, struct fb_req *req, uint64_t parent, const char
 {
 	(void)req;
 	(void)parent;
+	usleep(lookup_delay_us);
 	if (strcmp(name, "file") != 0)
 		return -ENOENT;
 	ret_entry->node = FILE_NODE;
@@ -112,9 +114,10 @@ static int do_read(void *self, struct fb_req *req, uint64_t node, uint64_t fh, s
 	struct memory *memory = self;
 	int r = 0;
 
-	(void)req;
 	(void)node;
 	(void)fh;
+	while (hold_reads && !fb_req_interrupted(req))
+		usleep(1000);
 	pthread_mutex_lock(&memory->lock);
 	if (off < memory->size) {
 		count = count < memory->size - off ? count : memory->size - off;
@@ -208,7 +211,7 @@ static void print_log(void *arg, enum fb_log_level level, const char *text)
 static int serve(int i, const char *mountpoint, const struct fb_mount_options *options)
 {
 	pthread_mutex_init(&memories[i].lock, NULL);
-	if (fb_session_new(&ops, &memories[i], NULL, &sessions[i]) < 0 ||
+	if (fb_session_new(&ops, &memories[i], &session_options, &sessions[i]) < 0 ||
 	    fb_mount(sessions[i], mountpoint, options) < 0 || fb_session_start(sessions[i]) < 0 ||
 	    fb_session_wait_ready(sessions[i], READY_MS) < 0) {
 		printf("failed: %s\n", fb_last_error());
@@ -228,11 +231,21 @@ static uint64_t checksum(const struct memory *memory)
 }
 
 static const struct option long_options[] = {
-	{ "no-fsopen", no_argument, NULL, 'F' },         { "no-clone", no_argument, NULL, 'C' },
-	{ "auto-unmount", no_argument, NULL, 'a' },      { "replace", no_argument, NULL, 'r' },
-	{ "writeback", no_argument, NULL, 'w' },         { "hang-writes", no_argument, NULL, 'h' },
-	{ "write-delay", required_argument, NULL, 'd' }, { "file-root", no_argument, NULL, 'f' },
-	{ "options", required_argument, NULL, 'o' },     { 0 },
+	{ "no-fsopen", no_argument, NULL, 'F' },
+	{ "no-clone", no_argument, NULL, 'C' },
+	{ "auto-unmount", no_argument, NULL, 'a' },
+	{ "replace", no_argument, NULL, 'r' },
+	{ "writeback", no_argument, NULL, 'w' },
+	{ "hang-writes", no_argument, NULL, 'h' },
+	{ "write-delay", required_argument, NULL, 'd' },
+	{ "file-root", no_argument, NULL, 'f' },
+	{ "options", required_argument, NULL, 'o' },
+	{ "hold-reads", no_argument, NULL, 'R' },
+	{ "workers", required_argument, NULL, 'W' },
+	{ "max-workers", required_argument, NULL, 'M' },
+	{ "lookup-delay", required_argument, NULL, 'l' },
+	{ "max-write", required_argument, NULL, 's' },
+	{ 0 },
 };
 
 static void parse(int argc, char **argv, struct fb_mount_options *options)
@@ -264,6 +277,21 @@ static void parse(int argc, char **argv, struct fb_mount_options *options)
 			break;
 		case 'f':
 			root_is_file = true;
+			break;
+		case 'l':
+			lookup_delay_us = (useconds_t)atoi(optarg);
+			break;
+		case 's':
+			session_options.max_write = (uint32_t)atoi(optarg);
+			break;
+		case 'R':
+			hold_reads = true;
+			break;
+		case 'W':
+			session_options.workers = (unsigned)atoi(optarg);
+			break;
+		case 'M':
+			session_options.max_workers = (unsigned)atoi(optarg);
 			break;
 		case 'o':
 			options->options = optarg;

@@ -64,6 +64,25 @@ static void test_while_the_first_is_held(void **state)
 	assert_int_equal(rig_stats(rig, FB_OP_LOOKUP).requests, 1);
 }
 
+/* Sent again twice, with the same unique: still one answer. */
+static void test_sent_again_once_more(void **state)
+{
+	struct rig *rig = *state;
+	struct fb_wire_out_header header;
+	uint64_t first, second, third;
+
+	rig->mock.acts[MOCK_lookup] = hold_back;
+	first = submit(rig, 500);
+	second = submit(rig, 500 | FB_UNIQUE_RESEND);
+	third = submit(rig, 500 | FB_UNIQUE_RESEND);
+	assert_int_equal(mock_calls(&rig->mock, MOCK_lookup), 1);
+	assert_int_equal(receive(rig, second, &header), 0);
+	assert_int_equal(receive(rig, third, &header), 0);
+	assert_int_equal(mock_complete(&rig->mock, -ENOENT), 0);
+	assert_int_equal(receive(rig, first, &header), sizeof(header));
+	assert_true(header.unique == (500 | FB_UNIQUE_RESEND));
+}
+
 /* An interrupt names the new unique from then on. */
 static void test_interrupted_after_it(void **state)
 {
@@ -121,6 +140,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_while_the_first_is_held),
+		TEST(test_sent_again_once_more),
 		TEST(test_interrupted_after_it),
 		TEST(test_when_the_first_is_over),
 		TEST(test_bit_alone),
