@@ -2,7 +2,10 @@
 /*
  * fbfsd: shows a directory of the host through FUSE.
  */
+#include <errno.h>
+#include <grp.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "background.h"
@@ -24,6 +27,14 @@ static enum exit_code fail(enum exit_code code)
 {
 	messages_fail();
 	return code;
+}
+
+/* Root may be a member of groups: what a caller may do must not depend on who started us. */
+static void drop_groups(void)
+{
+	if (geteuid() == 0 && getgroups(0, NULL) > 0 && setgroups(0, NULL) < 0)
+		fb_log(FB_LOG_WARNING, "the groups of whoever started fbfsd stay in force: %s",
+		       strerror(errno));
 }
 
 static enum exit_code serve_place(const struct options *options, const struct place *place)
@@ -52,6 +63,7 @@ static enum exit_code serve(const struct options *options)
 	messages_init(options->log_level, options->syslog     ? MESSAGES_SYSLOG :
 					  options->foreground ? MESSAGES_STDERR :
 								MESSAGES_BACKGROUND);
+	drop_groups();
 	code = place_init(&place, options) < 0 ? fail(EXIT_MOUNT) : serve_place(options, &place);
 	place_fini(&place);
 	return code;

@@ -109,7 +109,8 @@
 	OPTION("announce-submounts", 0, NULL, FILES, TOGGLE(passthrough.announce_submounts), NULL, \
 	       "Show mounts below SOURCE as mounts")                                               \
 	OPTION("security-label", 0, NULL, FILES, TOGGLE(passthrough.security_label), NULL,         \
-	       "Give new files the security label that their maker's kernel asks for")             \
+	       "Give new files the security label that their maker's kernel asks for; needs "      \
+	       "--xattr")                                                                          \
 	OPTION("set-inode-flags", 0, NULL, FILES, TOGGLE(passthrough.set_inode_flags), NULL,       \
 	       "Allow chattr(1)")                                                                  \
                                                                                                    \

@@ -194,6 +194,8 @@ static int check_contradictions(const struct options *options)
 			       session->workers, session->max_workers);
 	if (options->passthrough.posix_acl == FB_ON && options->passthrough.xattr == FB_OFF)
 		return fb_fail(EINVAL, "--posix-acl needs --xattr: leave --no-xattr out");
+	if (options->passthrough.security_label && options->passthrough.xattr == FB_OFF)
+		return fb_fail(EINVAL, "--security-label needs --xattr: leave --no-xattr out");
 	if (options->passthrough.writeback && options->passthrough.cache == FB_CACHE_NEVER)
 		return fb_fail(EINVAL, "--writeback needs a cache: leave --cache=never out");
 	return 0;

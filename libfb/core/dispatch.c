@@ -209,6 +209,9 @@ static bool is_duplicate(struct fb_session *session, const struct fb_req *req)
 static void refuse(struct fb_session *session, const struct fb_req *req, int r)
 {
 	atomic_fetch_add(&session->malformed, 1);
+	if (req->args.row)
+		FB_PROBE_BEGIN(req->args.header.unique, req->args.row->opcode,
+			       req->args.header.nodeid);
 	fb_log(FB_LOG_DEBUG, "malformed %s request of %zu bytes: error %d",
 	       req->args.row ? req->args.row->name : "unknown", req->total_size, -r);
 }

@@ -316,8 +316,13 @@ int fb_session_wait_ready(struct fb_session *session, int timeout_ms)
 
 void fb_session_conn(struct fb_session *session, struct fb_conn *ret_conn)
 {
+	size_t size = ret_conn->size;
+
 	FB_SCOPED_LOCK(&session->phase_lock);
-	*ret_conn = session->conn;
+	memcpy(ret_conn, &session->conn,
+	       size < sizeof(session->conn) ? size : sizeof(session->conn));
+	if (size >= sizeof(size))
+		ret_conn->size = size;
 }
 
 void *fb_session_self(struct fb_session *session)

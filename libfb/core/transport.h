@@ -26,7 +26,6 @@ struct fb_answer {
 };
 
 struct fb_transport_ops {
-	const char *name;
 	uint64_t features; /* FB_INIT_* that this transport can honour */
 
 	/* Make the channel with this index ready, called before its worker runs. */
@@ -60,11 +59,11 @@ struct fb_transport_ops {
 
 struct fb_transport {
 	const struct fb_transport_ops *ops;
-	struct fb_session *session;   /* borrowed: the session owns its transport */
-	size_t max_message, max_room; /* bytes; set before the first channel is opened */
-	bool default_permissions;     /* the mount checks modes by itself */
-	bool threads;                 /* served by worker threads; else by its own caller */
-	bool greets_again;            /* a second INIT starts the session anew (a guest's reboot) */
+	struct fb_session *session; /* borrowed: the session owns its transport */
+	size_t max_room;            /* bytes; set before the first channel is opened */
+	bool default_permissions;   /* the mount checks modes by itself */
+	bool threads;               /* served by worker threads; else by its own caller */
+	bool greets_again;          /* a second INIT starts the session anew (a guest's reboot) */
 };
 
 #endif

@@ -3,7 +3,8 @@
  * A file system in memory: memfs MOUNTPOINT, until Ctrl-C. What is written is gone at the end.
  *
  * A node's number is its place in a table, so that a number that was never given out is found to be
- * wrong. One mutex guards everything. A node lives as long as it has a name or the client knows it.
+ * wrong. Places are used again: the generation tells apart the nodes that had one. One mutex guards
+ * everything. A node lives as long as it has a name or the client knows it.
  */
 #include <libfb/fb.h>
 #include <dirent.h>
@@ -27,7 +28,7 @@ struct name {
 
 struct node {
 	struct fb_attr attr;
-	uint64_t parent, lookups;
+	uint64_t parent, lookups, generation;
 	char *data; /* of a file, or the target of a symbolic link */
 	struct name *names;
 };
@@ -35,7 +36,7 @@ struct node {
 static struct {
 	pthread_mutex_t lock;
 	struct node *nodes[NODES_MAX]; /* the number of a node is its index */
-	uint64_t last_cookie;
+	uint64_t last_cookie, last_generation;
 } fs = { .lock = PTHREAD_MUTEX_INITIALIZER, .last_cookie = 2 };
 
 static void unlock(pthread_mutex_t **lock)
@@ -97,6 +98,7 @@ static struct node *node_new(const struct node *parent, const struct fb_caller *
 		node = calloc(1, sizeof(*node));
 	if (!node)
 		return NULL;
+	node->generation = ++fs.last_generation;
 	node->attr = (struct fb_attr){ .ino = number, .mode = mode, .blksize = 4096 };
 	node->attr.atime = node->attr.mtime = node->attr.ctime = now();
 	if (caller) {
@@ -172,7 +174,9 @@ static void name_remove(struct node *parent, struct name **place)
 static int answer(struct node *node, struct fb_entry *ret_entry)
 {
 	node->lookups++;
-	*ret_entry = (struct fb_entry){ .node = node->attr.ino, .attr = node->attr };
+	*ret_entry = (struct fb_entry){ .node = node->attr.ino,
+					.generation = node->generation,
+					.attr = node->attr };
 	return 0;
 }
 

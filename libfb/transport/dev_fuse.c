@@ -365,7 +365,6 @@ static void dev_fuse_free(struct fb_transport *transport)
 }
 
 static const struct fb_transport_ops ops = {
-	.name = "dev_fuse",
 	.features = FEATURES_KNOWN & ~NOT_FEATURES,
 	.open_channel = dev_fuse_open_channel,
 	.close_channel = dev_fuse_close_channel,
@@ -435,7 +434,6 @@ static int attach(struct fb_session *session, const struct fb_mount *mount,
 					read_pages_limit());
 	fuse->transport = (struct fb_transport){
 		.ops = &ops,
-		.max_message = fuse->sizes.message,
 		.max_room = fuse->sizes.room,
 		.default_permissions = default_permissions,
 		.threads = true,

@@ -138,7 +138,6 @@ static void loopback_free(struct fb_transport *transport)
 }
 
 static const struct fb_transport_ops ops = {
-	.name = "loopback",
 	.features = FEATURES_KNOWN & ~NOT_FEATURES,
 	.open_channel = loopback_open_channel,
 	.close_channel = loopback_close_channel,
@@ -329,7 +328,6 @@ static struct fb_loopback *loopback_make(const struct fb_session *session)
 	room = room > ROOM_MIN ? room : ROOM_MIN;
 	loop->transport = (struct fb_transport){
 		.ops = &ops,
-		.max_message = WRITE_HEAD + room,
 		.max_room = room,
 	};
 	fb_mailbox_init(&loop->box);

@@ -127,7 +127,7 @@ static void check_sizes(struct rig *rig, const struct fb_wire_init_in *in,
 {
 	uint32_t pages = out->max_pages ? out->max_pages : 32;
 	const uint16_t zeros[11] = { 0 };
-	struct fb_conn conn;
+	struct fb_conn conn = { .size = sizeof(conn) };
 
 	CHECK(out->major == 7 && out->minor >= 27 && out->minor <= 45 && out->minor <= in->minor);
 	CHECK(out->max_write >= 4096 && out->max_write <= rig->session->options.max_write);

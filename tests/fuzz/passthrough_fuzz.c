@@ -500,7 +500,7 @@ static void connect_run(struct run *run, const struct setup *setup)
 		.cache = flags & SETUP_NEVER_CACHE ? FB_CACHE_NEVER : FB_CACHE_AUTO,
 	};
 	const struct fb_session_options session = { .size = sizeof(session), .max_write = 65536 };
-	struct fb_conn conn;
+	struct fb_conn conn = { .size = sizeof(conn) };
 
 	CHECK(fb_passthrough_new(scratch.source, &options, &run->driver) == 0);
 	CHECK(fb_session_new(fb_passthrough_ops(run->driver), run->driver, &session,

@@ -86,10 +86,31 @@ static void test_larger_options(void **state)
 	fb_session_unref(session);
 }
 
+/* A program that was built with a smaller struct keeps what lies behind it. */
+static void test_smaller_conn(void **state)
+{
+	struct fb_session *session;
+	struct fb_loopback *loop;
+	struct fb_conn conn;
+
+	(void)state;
+	assert_int_equal(fb_session_new(&mock.ops, &mock, &options, &session), 0);
+	assert_int_equal(fb_loopback_new(session, NULL, &loop), 0);
+	memset(&conn, 0xa5, sizeof(conn));
+	conn.size = offsetof(struct fb_conn, wanted);
+	fb_session_conn(session, &conn);
+	assert_int_equal(conn.size, offsetof(struct fb_conn, wanted));
+	assert_int_not_equal(conn.minor, 0xa5a5a5a5);
+	assert_true(conn.wanted == UINT64_C(0xa5a5a5a5a5a5a5a5));
+	assert_int_equal(conn.max_write, 0xa5a5a5a5);
+	fb_loopback_free(loop);
+	fb_session_unref(session);
+}
+
 static void test_nothing_to_serve(void **state)
 {
 	struct fb_session *session;
-	struct fb_conn conn;
+	struct fb_conn conn = { .size = sizeof(conn) };
 
 	(void)state;
 	assert_int_equal(fb_session_new(&mock.ops, &mock, &options, &session), 0);
@@ -219,6 +240,7 @@ int main(void)
 		TEST(test_operations),
 		TEST(test_options),
 		TEST(test_larger_options),
+		TEST(test_smaller_conn),
 		TEST(test_nothing_to_serve),
 		TEST(test_loopback_is_not_run),
 		TEST(test_no_session),

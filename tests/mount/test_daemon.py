@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """fbfsd as its users meet it: command line, start and end, messages."""
+import ctypes
 import errno
 import os
 import pathlib
@@ -7,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 
 import pytest
@@ -164,6 +166,9 @@ def test_help_to_a_full_disk_fails(fbfsd):
         (["-o", "allow_root", "src", "mnt"], "use allow_other"),
         (["-o", "fd=3", "src", "mnt"], "-o fd: fbfsd sets it itself"),
         (["--posix-acl", "--no-xattr", "src", "mnt"], "--posix-acl needs --xattr"),
+        (["--security-label", "--no-xattr", "src", "mnt"],
+         "--security-label needs --xattr: leave --no-xattr out"),
+        (["-o", "selinux,no_xattr", "src", "mnt"], "--security-label needs --xattr"),
         (["--writeback", "--cache=never", "src", "mnt"], "--writeback needs a cache"),
         (["--print-completion", "tcsh"], "'tcsh' is none of bash, zsh, fish"),
     ],
@@ -438,6 +443,34 @@ def test_modes_count_for_other_users(mount, area, as_nobody, option):
         assert (area / "mnt" / "secret").read_text() == "secret\n"
 
 
+@needs_root
+@pytest.mark.parametrize("arguments", [[], ["-f"]], ids=["background", "foreground"])
+def test_groups_of_whoever_starts_it_are_dropped(mount, arguments):
+    with mount(*arguments, prefix=["setpriv", "--groups=4243,4244"]) as mounted:
+        tasks = (pathlib.Path("/proc") / str(mounted.pid) / "task").iterdir()
+        texts = [(task / "status").read_text() for task in tasks]
+        assert len(texts) > 1
+        assert {re.search(r"^Groups:(.*)", text, re.M)[1].strip() for text in texts} == {""}
+
+
+def open_files_limit(pid):
+    """The soft limit of open files of a process."""
+    text = (pathlib.Path("/proc") / str(pid) / "limits").read_text()
+    return int(re.search(r"^Max open files +(\d+)", text, re.M)[1])
+
+
+@pytest.mark.parametrize("count", [300, 1024, 4096])
+def test_limit_of_descriptors(mount, area, count):
+    with mount(f"--rlimit-nofile={count}") as mounted:
+        assert (area / "mnt" / "file").read_text() == "content\n"
+        assert open_files_limit(mounted.pid) == count
+
+
+def test_limit_of_descriptors_is_left_alone(mount):
+    with mount("--rlimit-nofile=0", prefix=["prlimit", "--nofile=700:900"]) as mounted:
+        assert open_files_limit(mounted.pid) == 700
+
+
 # ---- end -------------------------------------------------------------------------------------------
 
 
@@ -701,6 +734,51 @@ def test_mount_helper_knows_no_other_letters(fbfsd, area):
         capture_output=True, text=True, timeout=SECONDS,
     )  # fmt: skip
     assert done.returncode == 1 and "unknown option -d" in done.stderr
+
+
+# ---- an example ------------------------------------------------------------------------------------
+
+
+AT_FDCWD, AT_HANDLE_FID = -100, 0x200
+
+
+def file_handle(path):
+    """What name_to_handle_at(2) gives: on FUSE it holds the node's number and generation."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    handle = ctypes.create_string_buffer(struct.pack("=Ii", 128, 0) + bytes(128))
+    mount_id = ctypes.c_int()
+    arguments = (AT_FDCWD, os.fsencode(path), handle, ctypes.byref(mount_id), AT_HANDLE_FID)
+    if libc.name_to_handle_at(*arguments) < 0:
+        if ctypes.get_errno() == errno.EINVAL:
+            pytest.skip("Linux before 6.5 does not tell of handles that can not be opened")
+        raise OSError(ctypes.get_errno(), "name_to_handle_at")
+    size, _ = struct.unpack_from("=Ii", handle)
+    return handle.raw[8 : 8 + size]
+
+
+@needs_root
+def test_numbers_that_memfs_uses_again_have_another_generation(fbfsd, area):
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("no /dev/fuse here")
+    program = fbfsd.parent.parent / "examples" / "memfs"
+    if not program.exists():
+        pytest.skip(f"{program} is not built")
+    path = area / "mnt" / "new"
+    numbers, handles = set(), set()
+    process = subprocess.Popen([program, area / "mnt"])
+    try:
+        assert wait_until(lambda: mount_entry(area / "mnt"))
+        for _ in range(20):
+            path.touch()
+            numbers.add(path.stat().st_ino)
+            handles.add(file_handle(path))
+            path.unlink()
+    finally:
+        process.terminate()
+        process.wait(SECONDS)
+    assert len(numbers) < 20, "no number was used again: nothing was tested"
+    assert len(handles) == 20
+    assert not mount_entry(area / "mnt")
 
 
 # ---- the service manager ---------------------------------------------------------------------------

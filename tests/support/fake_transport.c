@@ -104,7 +104,6 @@ static void fake_free(struct fb_transport *transport)
 }
 
 static const struct fb_transport_ops ops = {
-	.name = "fake",
 	.features = ~UINT64_C(0),
 	.open_channel = fake_open_channel,
 	.close_channel = fake_close_channel,
@@ -128,7 +127,6 @@ struct fake_transport *fake_transport_attach(struct fb_session *session)
 	fake->client_fd = fds[1];
 	fake->transport = (struct fb_transport){
 		.ops = &ops,
-		.max_message = MESSAGE_BYTES,
 		.max_room = MESSAGE_BYTES,
 		.threads = true,
 	};

@@ -31,7 +31,7 @@ static void connect_client(struct share_client *client,
 			   const struct fb_passthrough_options *options,
 			   const struct fb_loopback_options *loopback)
 {
-	struct fb_conn conn;
+	struct fb_conn conn = { .size = sizeof(conn) };
 	int result = fb_passthrough_new(client->dir, options, &client->driver);
 
 	if (result < 0)

@@ -56,7 +56,7 @@ static void test_every_absent_answer(void **state)
 static void test_greeting_without_init(void **state)
 {
 	struct rig *rig = start_without_any();
-	struct fb_conn conn;
+	struct fb_conn conn = { .size = sizeof(conn) };
 
 	(void)state;
 	fb_session_conn(rig->session, &conn);

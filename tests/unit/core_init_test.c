@@ -67,7 +67,7 @@ static uint64_t settle(uint64_t offered, uint64_t driver, uint64_t want, uint64_
 {
 	struct rig *rig = rig_new();
 	struct fb_wire_init_out out;
-	struct fb_conn conn;
+	struct fb_conn conn = { .size = sizeof(conn) };
 
 	driver_wants = driver;
 	rig->mock.conn_change = want_it;
@@ -207,7 +207,7 @@ static void test_minors(void **state)
 		struct rig *rig = rig_new();
 		uint32_t agreed = minors[i] < 45 ? minors[i] : 45;
 		struct fb_wire_init_out out;
-		struct fb_conn conn;
+		struct fb_conn conn = { .size = sizeof(conn) };
 
 		rig->loop_options.no_init = true;
 		assert_int_equal(rig_connect(rig), 0);
@@ -377,7 +377,7 @@ static void size_test(uint32_t session_max, uint64_t flags, uint32_t expect_writ
 {
 	struct rig *rig = rig_new();
 	struct fb_wire_init_out out;
-	struct fb_conn conn;
+	struct fb_conn conn = { .size = sizeof(conn) };
 
 	rig->loop_options.no_init = true;
 	rig->options.max_write = session_max;
@@ -443,7 +443,7 @@ static struct fb_wire_init_out with_change(void (*change)(struct fb_conn *conn),
 
 static void test_driver_changes_sizes(void **state)
 {
-	struct fb_conn conn;
+	struct fb_conn conn = { .size = sizeof(conn) };
 	struct fb_wire_init_out out = with_change(lower_write, &conn);
 
 	(void)state;

@@ -298,7 +298,7 @@ static void test_farewell(void **state)
 static void test_old_client(void **state)
 {
 	struct rig *rig = rig_new();
-	struct fb_conn conn;
+	struct fb_conn conn = { .size = sizeof(conn) };
 
 	(void)state;
 	rig->loop_options.minor = 31;
@@ -313,7 +313,7 @@ static void test_old_client(void **state)
 static void test_offer(void **state)
 {
 	struct rig *rig = rig_new();
-	struct fb_conn conn;
+	struct fb_conn conn = { .size = sizeof(conn) };
 
 	(void)state;
 	rig->loop_options.offered = FB_INIT_ASYNC_READ | FB_INIT_HAS_EXPIRE_ONLY;

@@ -9,11 +9,13 @@
 
 #include "drivers/passthrough/state.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -200,6 +202,81 @@ static void test_nothing_to_close(void **state)
 	assert_int_equal(share_lookup(&share, ROOT, "f100", &entry), 0);
 }
 
+/* Take one answer of READDIRPLUS apart: count each name and look at its numbers. */
+static uint64_t take_plus(const uint8_t *answer, size_t size, unsigned seen[2 * LIMIT],
+			  unsigned *nodes_given)
+{
+	struct fb_wire_direntplus wire = { 0 };
+
+	for (size_t at = 0; at < size; at += (sizeof(wire) + wire.dirent.namelen + 7) / 8 * 8) {
+		char name[16] = "";
+		struct stat host;
+
+		memcpy(&wire, answer + at, sizeof(wire));
+		assert_in_range(wire.dirent.namelen, 1, sizeof(name) - 1);
+		memcpy(name, answer + at + sizeof(wire), wire.dirent.namelen);
+		if (*name != 'f') /* . and .. */
+			continue;
+		seen[strtoul(name + 1, NULL, 10) % (2 * LIMIT)]++;
+		assert_int_equal(lstat(share_path(&share, name), &host), 0);
+		assert_int_equal(wire.dirent.ino, host.st_ino);
+		assert_int_equal(wire.dirent.type, DT_REG);
+		if (wire.entry_out.nodeid)
+			++*nodes_given;
+	}
+	return wire.dirent.off;
+}
+
+/* D13: a listing goes on where there are no descriptors left, without nodes. */
+static void test_listing_beyond_the_budget(void **state)
+{
+	unsigned seen[2 * LIMIT] = { 0 }, nodes_given = 0;
+	uint64_t fh, cookie = 0;
+	uint8_t answer[4096];
+	ssize_t got;
+
+	(void)state;
+	start(FB_HANDLES_NEVER);
+	make_files(2 * LIMIT);
+	assert_int_equal(share_open_dir(&share, ROOT, O_RDONLY, &fh), 0);
+	for (;;) {
+		got = share_list(&share, FB_OP_READDIRPLUS, ROOT, fh, cookie, answer,
+				 sizeof(answer));
+		assert_true(got >= 0);
+		if (got == 0)
+			break;
+		cookie = take_plus(answer, (size_t)got, seen, &nodes_given);
+	}
+	for (unsigned i = 0; i < 2 * LIMIT; i++)
+		assert_int_equal(seen[i], 1);
+	/* Others are those of the root, of the listing and of the table of mounts. */
+	assert_int_equal(nodes_given, LIMIT - 3);
+	assert_int_equal(share.driver->budget.taken, LIMIT);
+	assert_int_equal(share_release_dir(&share, ROOT, fh), 0);
+}
+
+/* Who says how many descriptors there may be has chosen the process's limit as well. */
+static void test_limit_is_raised_by_default_only(void **state)
+{
+	struct fb_budget budget;
+	struct rlimit old, small, now;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	small = (struct rlimit){ .rlim_cur = 256, .rlim_max = old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
+	assert_int_equal(fb_budget_init(&budget, LIMIT), 0);
+	assert_int_equal(budget.limit, LIMIT);
+	assert_int_equal(fb_budget_init(&budget, 5000), 0);
+	assert_int_equal(budget.limit, 128);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
+	assert_true(now.rlim_cur == 256 && now.rlim_max == old.rlim_max);
+	assert_int_equal(fb_budget_init(&budget, 0), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_true(now.rlim_cur > 256);
+}
+
 static void test_open_files_count(void **state)
 {
 	struct share_file files[LIMIT];
@@ -298,6 +375,8 @@ int main(void)
 		TEST(test_all_kinds_come_back),
 		TEST(test_unlinked_nodes_survive),
 		TEST(test_nothing_to_close),
+		TEST(test_listing_beyond_the_budget),
+		cmocka_unit_test(test_limit_is_raised_by_default_only),
 		TEST(test_open_files_count),
 		TEST(test_process_runs_out),
 		TEST(test_eviction_beside_use),

@@ -7,6 +7,8 @@
 
 #include "node_client.h"
 
+#include "drivers/passthrough/handle_table.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -151,16 +153,41 @@ static void special_files_are_not_opened(void **state)
 			-EBADF);
 }
 
+/* The flags of the descriptor behind a handle, without one that the kernel sets by itself. */
+static int host_flags(const struct share_file *file)
+{
+	const int large_file = 0100000;
+	struct fb_handle *handle =
+		fb_handle_get(client.driver, file->fh, file->node, FB_HANDLE_FILE);
+	int flags;
+
+	assert_non_null(handle);
+	flags = fcntl(handle->fd, F_GETFL);
+	fb_handle_put(client.driver, handle);
+	assert_true(flags >= 0);
+	return flags & ~large_file;
+}
+
 /* An exec opens with a flag (0x20) that openat2 refuses; others mean nothing to the host. */
 static void odd_flags_stay_behind(void **state)
 {
+	static const struct {
+		int asked, host;
+	} rows[] = {
+		{ O_RDONLY | 0x20 | O_NONBLOCK | O_NOFOLLOW | O_ASYNC | O_NOATIME,
+		  O_RDONLY | O_NOATIME },
+		{ O_WRONLY | O_NOCTTY | O_NONBLOCK | O_APPEND | O_DSYNC, O_WRONLY | O_DSYNC },
+		{ O_RDWR | O_ASYNC | O_APPEND | O_SYNC, O_RDWR | O_SYNC },
+	};
 	struct share_file file;
 
 	(void)state;
 	share_make(&client, "f", "x", 0755);
-	file = share_open_name(&client, "f",
-			       O_RDONLY | 0x20 | O_NONBLOCK | O_NOFOLLOW | O_ASYNC | O_NOATIME);
-	share_release(&client, file.node, file.fh, 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		file = share_open_name(&client, "f", rows[i].asked);
+		assert_int_equal(host_flags(&file), rows[i].host);
+		share_release(&client, file.node, file.fh, 0);
+	}
 }
 
 /* P7, O_APPEND: the request decides, not the descriptor. */
@@ -210,19 +237,32 @@ static void direct_io_takes_any_memory(void **state)
 /* P8: requests that fail leave the handle as it was. */
 static void failures_leave_the_handle_alone(void **state)
 {
-	struct share_file file;
+	struct share_file reader, writer, other;
 	char got[8];
 
 	(void)state;
-	share_make(&client, "f", "x", 0644);
-	file = share_open_name(&client, "f", O_RDWR);
+	share_make(&client, "f", "of f", 0644);
+	share_make(&client, "g", "of g", 0644);
+	reader = share_open_name(&client, "f", O_RDONLY);
+	writer = share_open_name(&client, "f", O_WRONLY);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(share_read(&client, file.node, file.fh, got, 8, UINT64_MAX, 0),
-				 -EINVAL);
-		assert_true(share_write(&client, file.node, file.fh, "y", 1, INT64_MAX, 0, 0) < 0);
-		assert_int_equal(share_read(&client, file.node, file.fh, got, 8, 0, 0), 1);
+		/* The core lets these through: it is the host that refuses. */
+		assert_int_equal(share_write(&client, reader.node, reader.fh, "y", 1, 0, 0, 0),
+				 -EBADF);
+		assert_int_equal(share_read(&client, writer.node, writer.fh, got, 8, 0, 0), -EBADF);
+		/* A descriptor that was closed by mistake would be this file's now. */
+		other = share_open_name(&client, "g", O_RDWR);
+		assert_int_equal(share_read(&client, reader.node, reader.fh, got, 8, 0, 0), 4);
+		assert_memory_equal(got, "of f", 4);
+		assert_int_equal(share_read(&client, other.node, other.fh, got, 8, 0, 0), 4);
+		assert_memory_equal(got, "of g", 4);
+		assert_int_equal(share_write(&client, writer.node, writer.fh, "of", 2, 0, 0, 0), 2);
+		share_release(&client, other.node, other.fh, 0);
 	}
-	share_release(&client, file.node, file.fh, 0);
+	share_release(&client, reader.node, reader.fh, 0);
+	share_release(&client, writer.node, writer.fh, 0);
+	share_expect(&client, "f", "of f");
+	share_expect(&client, "g", "of g");
 }
 
 static void creates(void **state)

@@ -19,12 +19,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define ROOT FB_ROOT_NODE
+
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+	__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
 
 static int new_driver(const char *source, const struct fb_passthrough_options *options)
 {
@@ -380,19 +391,26 @@ static void test_sandbox_without_proc(void **state)
 		SKIP_BECAUSE("may not chroot");
 }
 
-/* Some containers forbid unshare(2): say so at the start, not when the first file is made. */
-static int child_without_unshare(struct share_client *share)
+/* Have the kernel refuse a system call from now on. */
+static int forbid(unsigned number)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_unshare, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	const struct sock_fprog filter = { .len = 4, .filter = code };
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0 ? -errno : 0;
+}
+
+/* Some containers forbid unshare(2): say so at the start, not when the first file is made. */
+static int child_without_unshare(struct share_client *share)
+{
+	if (forbid(SYS_unshare) < 0)
 		return 77;
 	return fb_loopback_new(share->session, NULL, &share->loopback) == -EPERM ? 0 : 1;
 }
@@ -414,6 +432,84 @@ static void test_container_without_unshare(void **state)
 	share_close(&share);
 	if (result == 77)
 		SKIP_BECAUSE("may not filter system calls");
+}
+
+/* ---- every failure has its sentence ----------------------------------------------------------------- */
+
+static int result_with_sentence(struct share_client *share)
+{
+	int result;
+
+	(void)fb_fail(0, "%s", ""); /* no old one */
+	result = fb_passthrough_new(share->dir, NULL, &share->driver);
+	if (result == 0)
+		fb_passthrough_free(share->driver);
+	return result < 0 && !*fb_last_error() ? -ENOMSG : result;
+}
+
+static int child_without_limits(struct share_client *share)
+{
+	if (forbid(SYS_prlimit64) < 0)
+		return 77;
+	return result_with_sentence(share) == -EPERM ? 0 : 1;
+}
+
+static int child_without_capget(struct share_client *share)
+{
+	if (forbid(SYS_capget) < 0)
+		return 77;
+	return result_with_sentence(share) == -EPERM ? 0 : 1;
+}
+
+/* All memory is used up, and comes back block by block until it is enough. */
+static int child_without_memory(struct share_client *share)
+{
+	const struct rlimit none = { 1, 1 };
+	struct block {
+		struct block *next;
+	} *blocks = NULL, *block;
+	unsigned failed = 0;
+	int result;
+
+	if (setrlimit(RLIMIT_AS, &none) < 0)
+		return 77;
+	for (size_t size = 1024; size >= sizeof(*block); size /= 2)
+		while ((block = malloc(size))) {
+			block->next = blocks;
+			blocks = block;
+		}
+	while ((result = result_with_sentence(share)) == -ENOMEM && blocks) {
+		block = blocks;
+		blocks = block->next;
+		free(block);
+		failed++;
+	}
+	if (result == -ENOMSG)
+		return 1;
+	return result < 0 || failed == 0 ? 2 : 0;
+}
+
+static void test_failures_have_sentences(void **state)
+{
+	struct share_client child = { .dir = "/tmp" };
+	int result;
+
+	(void)state;
+	result = run_child(child_without_limits, &child);
+	if (result == 0)
+		result = run_child(child_without_capget, &child);
+	if (result == 77)
+		SKIP_BECAUSE("may not filter system calls");
+}
+
+static void test_no_memory_has_a_sentence(void **state)
+{
+	struct share_client child = { .dir = "/tmp" };
+
+	(void)state;
+	if (SANITIZED)
+		SKIP_BECAUSE("sanitizers end a program that is out of memory");
+	assert_int_equal(run_child(child_without_memory, &child), 0);
 }
 
 /* The driver is made, then the program becomes a daemon. */
@@ -462,6 +558,8 @@ int main(void)
 		cmocka_unit_test(test_nothing_leads_out),
 		cmocka_unit_test(test_sandbox_without_proc),
 		cmocka_unit_test(test_container_without_unshare),
+		cmocka_unit_test(test_failures_have_sentences),
+		cmocka_unit_test(test_no_memory_has_a_sentence),
 		cmocka_unit_test(test_fork_before_serving),
 	};
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 
 /* What a server may sensibly want (and what virtiofsd asks for). */
@@ -38,22 +39,24 @@ static uint64_t read_nr_open(void)
 }
 
 /* Raise the soft limit, and the hard one where that is allowed; never lower either. */
-static int raise_limit(uint64_t wanted, uint64_t *ret_limit)
+static int raise_limit(const struct rlimit *old, uint64_t *ret_limit)
 {
-	struct rlimit old, new;
+	uint64_t wanted = DESCRIPTORS_WANTED, nr_open = read_nr_open();
+	struct rlimit new;
 
-	if (getrlimit(RLIMIT_NOFILE, &old) < 0)
-		return -errno;
-	*ret_limit = old.rlim_cur;
-	if (old.rlim_cur >= wanted)
+	if (nr_open < wanted)
+		wanted = nr_open;
+	*ret_limit = old->rlim_cur;
+	if (old->rlim_cur >= wanted)
 		return 0;
 	new.rlim_cur = wanted;
-	new.rlim_max = old.rlim_max > wanted ? old.rlim_max : wanted;
+	new.rlim_max = old->rlim_max > wanted ? old->rlim_max : wanted;
 	if (setrlimit(RLIMIT_NOFILE, &new) < 0) {
-		new.rlim_max = old.rlim_max;
-		new.rlim_cur = old.rlim_max < wanted ? old.rlim_max : wanted;
+		new.rlim_max = old->rlim_max;
+		new.rlim_cur = old->rlim_max < wanted ? old->rlim_max : wanted;
 		if (setrlimit(RLIMIT_NOFILE, &new) < 0)
-			return -errno;
+			return fb_fail(errno, "can not raise the limit of open files: %s",
+				       strerror(errno));
 	}
 	*ret_limit = new.rlim_cur;
 	if (new.rlim_cur < wanted)
@@ -66,18 +69,27 @@ static int raise_limit(uint64_t wanted, uint64_t *ret_limit)
 
 int fb_budget_init(struct fb_budget *budget, uint32_t max_descriptors)
 {
-	uint64_t limit = 0, wanted = DESCRIPTORS_WANTED, nr_open = read_nr_open();
-	int result;
+	struct rlimit old;
+	uint64_t limit;
+	int result = 0;
 
-	if (max_descriptors > 0 && max_descriptors < wanted - DESCRIPTORS_RESERVE)
-		wanted = max_descriptors + DESCRIPTORS_RESERVE;
-	result = raise_limit(wanted < nr_open ? wanted : nr_open, &limit);
+	if (getrlimit(RLIMIT_NOFILE, &old) < 0)
+		return fb_fail(errno, "can not read the limit of open files: %s", strerror(errno));
+	limit = old.rlim_cur;
+	/* Who says how many there may be has set the limit to go with it. */
+	if (max_descriptors == 0)
+		result = raise_limit(&old, &limit);
 	if (result < 0)
 		return result;
 	if (limit > DESCRIPTORS_WANTED)
 		limit = DESCRIPTORS_WANTED;
 	/* With a small limit, half of it for each purpose. */
 	limit = limit > 2 * DESCRIPTORS_RESERVE ? limit - DESCRIPTORS_RESERVE : limit / 2;
+	if (max_descriptors > limit)
+		fb_log(FB_LOG_WARNING,
+		       "passthrough: %u descriptors are asked for, %u can be had: raise the limit "
+		       "of open files (RLIMIT_NOFILE)",
+		       max_descriptors, (unsigned)limit);
 	if (max_descriptors > 0 && max_descriptors < limit)
 		limit = max_descriptors;
 	*budget = (struct fb_budget){

@@ -24,8 +24,8 @@ struct fb_budget {
 };
 
 /*
- * Find out and, as far as allowed, raise what the process may open; max_descriptors 0: all but a
- * reserve. Returns 0 or -errno.
+ * Find out what the process may open; max_descriptors 0: raise it as far as allowed, and use all but
+ * a reserve. Returns 0, or -errno with a sentence in fb_last_error().
  */
 int fb_budget_init(struct fb_budget *budget, uint32_t max_descriptors) FB_MUST_CHECK;
 

@@ -105,7 +105,8 @@ int fb_credentials_init(struct fb_credentials *own)
 		result = read_groups(own);
 	if (result < 0) {
 		fb_credentials_fini(own);
-		return result;
+		return fb_fail(-result, "can not read the server's own groups and capabilities: %s",
+			       strerror(-result));
 	}
 	own->effective = effective_of(caps);
 	/* Bits that a service manager may set: user ids then change without capabilities. */

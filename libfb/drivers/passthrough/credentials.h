@@ -48,7 +48,7 @@ struct fb_cred_guard {
 /* A guard that ends with its scope: FB_SCOPE_CRED struct fb_cred_guard guard = { 0 }; */
 #define FB_SCOPE_CRED FB_CLEANUP(fb_credentials_restore)
 
-/* Read the process' own credentials. Returns 0 or -errno. */
+/* Read the process' own credentials. Returns 0, or -errno with a sentence in fb_last_error(). */
 int fb_credentials_init(struct fb_credentials *own) FB_MUST_CHECK;
 void fb_credentials_fini(struct fb_credentials *own);
 

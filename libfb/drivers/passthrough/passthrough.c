@@ -153,11 +153,12 @@ static int make_tables(struct fb_passthrough *fs)
 	int result = fb_inode_table_init(&fs->inodes);
 
 	if (result < 0)
-		return result;
+		return fb_fail(-result, "can not make the table of nodes: %s", strerror(-result));
 	result = fb_handle_table_new(&fs->handles);
 	if (result < 0) {
 		fb_inode_table_fini(&fs->inodes);
-		return result;
+		return fb_fail(-result, "can not make the table of open files: %s",
+			       strerror(-result));
 	}
 	fb_mount_fds_init(&fs->mounts);
 	fs->ready = true;
@@ -212,7 +213,7 @@ int fb_passthrough_new(const char *source, const struct fb_passthrough_options *
 				       "result");
 	fs = calloc(1, sizeof(*fs));
 	if (!fs)
-		return -ENOMEM;
+		return fb_fail(ENOMEM, "no memory for a passthrough driver");
 	fs->source_fd = fs->proc = fs->proc_self_fd = -1;
 	result = set_up(fs, source, options);
 	if (result < 0) {

@@ -35,7 +35,7 @@ struct fb_req;
  * never granted.
  */
 struct fb_conn {
-	size_t size;              /* of this struct, set by the library */
+	size_t size;              /* of this struct; init finds it set */
 	uint32_t minor;           /* of protocol 7, the lower of both sides */
 	uint32_t page_size;       /* bytes, the server's; a client may have another */
 	uint64_t offered;         /* FB_INIT_*: what client and transport both can */

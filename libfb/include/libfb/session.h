@@ -94,7 +94,10 @@ int fb_session_stop_on_signals(struct fb_session *session) FB_MUST_CHECK;
  */
 int fb_wake_signal(void);
 
-/* What was agreed with the client: zeros before it was greeted. Copied out. */
+/*
+ * What was agreed with the client: zeros before it was greeted. Copied out; set ret_conn->size
+ * first.
+ */
 void fb_session_conn(struct fb_session *session, struct fb_conn *ret_conn);
 
 /* The driver of a session, as given to fb_session_new(). */
