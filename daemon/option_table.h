@@ -116,7 +116,8 @@
                                                                                                    \
 	OPTION("threads", 0, "N", LIMITS, NUMBER(session.workers, 1, 4096),                        \
 	       "two a processor, 4 to 16", "Threads kept ready for requests")                   \
-	OPTION("max-threads", 0, "N", LIMITS, NUMBER(session.max_workers, 1, 4096), "64",          \
+	OPTION("max-threads", 0, "N", LIMITS, NUMBER(session.max_workers, 1, 4096),                \
+	       "64, or --threads if that is 1 or more than 64",                                    \
 	       "Threads at most; more than --threads run only while those are blocked")            \
 	OPTION("max-write", 0, "BYTES", LIMITS, SIZE(session.max_write, 4096, 16777216), "1M",     \
 	       "Bytes in one write request at most; K and M are understood")                       \
@@ -150,7 +151,7 @@
 	       PRESET(passthrough.kernel_passthrough, FB_OFF), NULL,                               \
 	       "As --no-kernel-passthrough")                                                       \
 	OPTION("nosplice", 0, NULL, COMPATIBLE, FLAG(no_splice), NULL,                             \
-	       "Copy data instead of moving it through pipes")                                     \
+	       "Nothing: data is never moved through pipes")                                       \
 	OPTION("direct-io", 0, NULL, COMPATIBLE, CALL(set_direct_io), NULL,                        \
 	       "As --cache=metadata --timeout=1")                                                  \
 	OPTION("selinux", 0, NULL, COMPATIBLE, TOGGLE(passthrough.security_label), NULL,           \

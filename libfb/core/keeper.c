@@ -147,15 +147,18 @@ static unsigned surplus(const struct fb_workers *workers, unsigned busy)
 	return live > needed ? live - needed : 0;
 }
 
-/* The window is full: one worker more or some fewer, with room between the two. */
-static void adjust(struct fb_workers *workers, const struct demand *demand)
+/*
+ * The window is full: one worker more or some fewer, with room between the two; none fewer while
+ * the load rises. now: workers that are busy at this moment.
+ */
+static void adjust(struct fb_workers *workers, const struct demand *demand, unsigned now)
 {
 	unsigned busy = demand->busy * 100 / demand->ticks;
 
 	if (busy > workers->live * GROW_ABOVE && is_blocked(workers, demand))
 		reinforce(workers, 1, workers->session->options.max_workers);
 	else
-		send_away(workers, surplus(workers, busy));
+		send_away(workers, surplus(workers, busy > now * 100 ? busy : now * 100));
 }
 
 static void count_demand(struct fb_workers *workers, struct demand *demand, unsigned busy)
@@ -164,7 +167,7 @@ static void count_demand(struct fb_workers *workers, struct demand *demand, unsi
 	demand->ticks++;
 	if (demand->ticks < DEMAND_TICKS)
 		return;
-	adjust(workers, demand);
+	adjust(workers, demand, busy);
 	demand_begin(workers, demand);
 }
 

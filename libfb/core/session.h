@@ -16,7 +16,10 @@
 #include "core/worker.h"
 #include "protocol/decode.h"
 
-/* How far a session has come; it only ever grows. */
+/*
+ * How far a session has come. It only ever grows, except where a client may greet again
+ * (fb_transport.greets_again): a new greeting leads from REFUSED or ENDED back to READY.
+ */
 enum fb_phase {
 	FB_PHASE_NEW,     /* not greeted yet */
 	FB_PHASE_READY,   /* INIT has been answered */

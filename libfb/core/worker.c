@@ -137,11 +137,14 @@ int fb_worker_start(struct fb_workers *workers)
 	atomic_store(&worker->left, false);
 	atomic_store(&worker->tid, 0);
 	worker->begun_seen = 0;
-	r = fb_thread_start(&worker->thread, worker_main, worker);
-	if (r < 0)
-		return r;
-	worker->running = true;
+	/* Counted before it can have served anything. */
 	workers->live++;
+	r = fb_thread_start(&worker->thread, worker_main, worker);
+	if (r < 0) {
+		workers->live--;
+		return r;
+	}
+	worker->running = true;
 	if (workers->live > workers->peak)
 		workers->peak = workers->live;
 	return 0;

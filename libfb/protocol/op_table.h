@@ -3,12 +3,12 @@
  * The FUSE opcodes: the only place that lists them.
  *
  * Decoding, bounds checks, dispatch, missing operations, read-only enforcement, tracing, statistics,
- * fuzzers, boundary tests and the protocol page of the manual are expansions of these rows.
+ * fuzzers and boundary tests are expansions of these rows.
  *
  * Columns:
  *   number   the opcode on the wire
  *   NAME     its name, FUSE_NAME in the kernel's header
- *   handler  suffix of the function that serves it (handle_… in core/dispatch.c and its neighbours)
+ *   handler  suffix of the function that serves it (fb_handle_… in core/handle_*.c)
  *   op       member of struct fb_driver_ops that it calls; none = the core answers alone
  *   since    minor version of protocol 7 that brought it (0: before 7.1)
  *   in       the fixed struct after the header, struct fb_wire_…; none = there is none

@@ -105,17 +105,33 @@ struct fb_driver_ops {
 	/* Attributes with birth time; mask is STATX_*. Set only the bits that were filled. */
 	int (*statx)(void *self, struct fb_req *req, uint64_t node, const uint64_t *fh,
 		     uint32_t flags, uint32_t mask, struct fb_statx *ret_statx);
+	/*
+	 * Change what set->valid says (FB_SETATTR_*), and answer the attributes afterwards. Errors:
+	 * EPERM, EACCES, EFBIG, ENOSPC, EINVAL.
+	 */
 	int (*setattr)(void *self, struct fb_req *req, uint64_t node, const struct fb_setattr *set,
 		       struct fb_attr_reply *ret_attr);
 	/* Put 1 to 4095 bytes into the sink, no NUL. */
 	int (*readlink)(void *self, struct fb_req *req, uint64_t node, struct fb_sink *to);
+	/* Make a symbolic link to target. Counts one lookup. Errors as for mknod. */
 	int (*symlink)(void *self, struct fb_req *req, uint64_t parent, const char *name,
 		       const char *target, struct fb_entry *ret_entry);
+	/*
+	 * Make a file of the type in mode, never a directory. The caller's umask has been taken off
+	 * mode unless FB_INIT_DONT_MASK was agreed. rdev is as fb_rdev_pack() makes it. Counts one
+	 * lookup. Errors: EEXIST, ENOENT, ENOSPC, EACCES, EPERM.
+	 */
 	int (*mknod)(void *self, struct fb_req *req, uint64_t parent, const char *name,
 		     uint32_t mode, uint32_t rdev, struct fb_entry *ret_entry);
+	/* Make a directory. Umask, lookup and errors are as for mknod; EMLINK too. */
 	int (*mkdir)(void *self, struct fb_req *req, uint64_t parent, const char *name,
 		     uint32_t mode, struct fb_entry *ret_entry);
+	/*
+	 * Remove a name, not of a directory. A node that the client knows, and open files, live on.
+	 * Errors: ENOENT, EISDIR, EACCES, EPERM.
+	 */
 	int (*unlink)(void *self, struct fb_req *req, uint64_t parent, const char *name);
+	/* Remove an empty directory. Errors: ENOENT, ENOTDIR, ENOTEMPTY, EACCES, EPERM. */
 	int (*rmdir)(void *self, struct fb_req *req, uint64_t parent, const char *name);
 	/* flags are FB_RENAME_*. */
 	int (*rename)(void *self, struct fb_req *req, uint64_t parent, const char *name,
@@ -148,6 +164,7 @@ struct fb_driver_ops {
 	/* flags are FB_FSYNC_*. */
 	int (*fsync)(void *self, struct fb_req *req, uint64_t node, uint64_t fh, uint32_t flags);
 
+	/* Open a directory; flags are O_*. Errors: EACCES, ENOTDIR. */
 	int (*opendir)(void *self, struct fb_req *req, uint64_t node, int flags,
 		       struct fb_open *ret_open);
 	/* Add entries after cookie (0: from the start) until fb_dirsink_add() says full. */
@@ -156,10 +173,14 @@ struct fb_driver_ops {
 	/* As readdir, with a lookup of each entry. Needs readdir too. */
 	int (*readdirplus)(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
 			   uint64_t cookie, struct fb_dirsink *to);
+	/* As release, for each fh of opendir. */
 	void (*releasedir)(void *self, uint64_t node, uint64_t fh, const struct fb_release *how);
+	/* Make the names in a directory durable; flags are FB_FSYNC_*. Error: EIO. */
 	int (*fsyncdir)(void *self, struct fb_req *req, uint64_t node, uint64_t fh, uint32_t flags);
 
+	/* Tell the sizes of the file system that node lies in, as statfs(2). Error: EIO. */
 	int (*statfs)(void *self, struct fb_req *req, uint64_t node, struct fb_statfs *ret_statfs);
+	/* Write out all that has been changed, as syncfs(2). Error: EIO. */
 	int (*syncfs)(void *self, struct fb_req *req, uint64_t node);
 	/* flags are FB_XATTR_*. */
 	int (*setxattr)(void *self, struct fb_req *req, uint64_t node, const char *name,
@@ -170,6 +191,7 @@ struct fb_driver_ops {
 	/* As getxattr; names end with NUL each. */
 	int (*listxattr)(void *self, struct fb_req *req, uint64_t node, struct fb_sink *to,
 			 size_t size);
+	/* Remove an extended attribute. Errors: ENODATA, EOPNOTSUPP, EPERM. */
 	int (*removexattr)(void *self, struct fb_req *req, uint64_t node, const char *name);
 	/* mask is R_OK, W_OK, X_OK or F_OK; not called with default_permissions. */
 	int (*access)(void *self, struct fb_req *req, uint64_t node, uint32_t mask);
@@ -196,10 +218,13 @@ struct fb_driver_ops {
 	/* With FB_POLL_SCHEDULE_NOTIFY remember kh for fb_notify_poll(). Events are POLL*. */
 	int (*poll)(void *self, struct fb_req *req, uint64_t node, uint64_t fh, uint64_t kh,
 		    uint32_t flags, uint32_t events, uint32_t *ret_revents);
+	/* For block devices: say where a block of the file lies, in units of blocksize. EIO. */
 	int (*bmap)(void *self, struct fb_req *req, uint64_t node, uint64_t block,
 		    uint32_t blocksize, uint64_t *ret_block);
+	/* Map a piece of a file into the client's window of memory (virtio-fs). Error: EINVAL. */
 	int (*setupmapping)(void *self, struct fb_req *req, uint64_t node,
 			    const struct fb_mapping *mapping);
+	/* Undo mappings; there is at least one range. Error: EINVAL. */
 	int (*removemapping)(void *self, struct fb_req *req, uint64_t node,
 			     const struct fb_mapping_range *ranges, size_t count);
 };
@@ -284,7 +309,8 @@ void fb_req_on_interrupt(struct fb_req *req, void (*wake)(struct fb_req *req, vo
  * Complete a request for which an operation returned FB_PENDING. result is what the operation would
  * have returned. May be called from any thread, also before the operation has returned. The request
  * and all that was borrowed from it are gone afterwards. Returns 0, or -EALREADY when the request
- * had been completed before (a mistake of the driver, which is logged).
+ * had been completed before (a mistake of the driver, which is logged), or -EINVAL when result is
+ * FB_PENDING: then it is still to be completed.
  */
 int fb_req_complete(struct fb_req *req, int result);
 

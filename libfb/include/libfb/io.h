@@ -38,7 +38,8 @@ size_t fb_source_skip(struct fb_source *from, size_t size);
 /*
  * Write up to count bytes to a file at offset off, by the transport's best path, and take what was
  * written. rwf_flags are the RWF_* of pwritev2(2) (RWF_APPEND ignores off). Goes on after short
- * writes. Returns the bytes written, or -errno when not one byte could be.
+ * writes. Returns the bytes written, or -errno when not one byte could be; -EINVAL for an offset of
+ * 2^63 and more.
  */
 ssize_t fb_source_to_fd(struct fb_source *from, int fd, size_t count, uint64_t off,
 			int rwf_flags) FB_MUST_CHECK;
@@ -68,7 +69,8 @@ int fb_sink_filled(struct fb_sink *to, size_t size) FB_MUST_CHECK;
 /*
  * Append up to count bytes read from a file at offset off, by the transport's best path. Goes on
  * after short reads, so less than count means end of file. Returns the bytes read, or -errno: also
- * after some bytes, as clients take a short answer for the end of the file.
+ * after some bytes, as clients take a short answer for the end of the file; -EINVAL for an offset
+ * of 2^63 and more.
  */
 ssize_t fb_sink_from_fd(struct fb_sink *to, int fd, size_t count, uint64_t off) FB_MUST_CHECK;
 

@@ -26,8 +26,9 @@ struct fb_loopback_options {
 };
 
 /*
- * Attach a loopback to session and greet it (FUSE_INIT). The session is referenced. Returns 0 and
- * a loopback, -EBUSY when the session has a transport, or what the greeting was answered with.
+ * Attach a loopback to session and greet it (FUSE_INIT). The session is referenced, options may be
+ * NULL. Returns 0 and a loopback; -EBUSY when the session has a transport, -EINVAL (options without
+ * size), -ENOMEM, or what the greeting was answered with.
  */
 int fb_loopback_new(struct fb_session *session, const struct fb_loopback_options *options,
 		    struct fb_loopback **ret_loopback) FB_MUST_CHECK;
@@ -38,25 +39,31 @@ void fb_loopback_free(struct fb_loopback *loopback);
 /*
  * Send one whole message and wait for its answer, served in this thread (an operation that returns
  * FB_PENDING is waited for). answer takes up to size bytes. Returns the length of the answer; 0
- * when the request is one that has none; -ENOBUFS when it did not fit; -ENOTCONN after the end.
- * message may be malformed in any way.
+ * when the request is one that has none; -ENOBUFS when it did not fit, and is lost; -ENOTCONN after
+ * the end; -EMFILE when 1024 threads are sending already; -EINVAL or -ENOMEM. message may be
+ * malformed in any way.
  */
 ssize_t fb_loopback_send(struct fb_loopback *loopback, const void *message, size_t message_size,
 			 void *answer, size_t size) FB_MUST_CHECK;
 
 /*
- * Send without waiting. ret_ticket names the answer for fb_loopback_receive(). Returns 0 or -errno.
+ * Send without waiting. ret_ticket names the answer for fb_loopback_receive(). Returns 0, or
+ * -ENOTCONN, -EMFILE, -EINVAL or -ENOMEM as fb_loopback_send().
  */
 int fb_loopback_submit(struct fb_loopback *loopback, const void *message, size_t message_size,
 		       uint64_t *ret_ticket) FB_MUST_CHECK;
 
-/* Wait for the answer to a ticket, at most timeout_ms (-1: for ever): as fb_loopback_send(). */
+/*
+ * Wait for the answer to a ticket, at most timeout_ms (-1: for ever). Returns its length or 0 as
+ * fb_loopback_send(); -ETIMEDOUT; -ENOBUFS when it did not fit, and is lost; -EINVAL for a ticket
+ * that was not given out, or whose answer has been received.
+ */
 ssize_t fb_loopback_receive(struct fb_loopback *loopback, uint64_t ticket, void *answer,
 			    size_t size, int timeout_ms) FB_MUST_CHECK;
 
 /*
- * Read the next notification of the session, waiting at most timeout_ms. Returns its length, or
- * -ETIMEDOUT.
+ * Read the next notification of the session, waiting at most timeout_ms. Returns its length,
+ * -ETIMEDOUT, -EINVAL, or -ENOBUFS when it did not fit, and is lost.
  */
 ssize_t fb_loopback_notification(struct fb_loopback *loopback, void *message, size_t size,
 				 int timeout_ms) FB_MUST_CHECK;

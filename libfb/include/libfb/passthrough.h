@@ -61,7 +61,12 @@ struct fb_passthrough_options {
 	bool security_label;
 	bool stateless_open, stateless_opendir; /* no round trip for open, opendir */
 	bool seal_size; /* refuse everything that would change a file's size */
-	/* Descriptors that nodes and open files may use; default: RLIMIT_NOFILE less a reserve. */
+	/*
+	 * Descriptors that nodes and open files may use; default: RLIMIT_NOFILE less a reserve.
+	 * With the default fb_passthrough_new() first raises that limit for the whole process, to
+	 * 1,000,000 or fs.nr_open if that is less (the hard limit too, where that is allowed). A
+	 * number here leaves it as it is.
+	 */
 	uint32_t max_descriptors;
 	/*
 	 * A descriptor of a mounted proc file system (O_PATH will do), for programs that do not see

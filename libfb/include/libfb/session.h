@@ -2,8 +2,8 @@
 /*
  * Sessions: one driver served to one client.
  *
- * Make a session, attach a transport to it (fb_mount() in dev_fuse.h, fb_loopback_new() in
- * loopback.h), run it.
+ * Make a session, mount it (fb_mount() in dev_fuse.h), run it. A test attaches a loopback instead
+ * (fb_loopback_new() in loopback.h): then messages are served as they are sent, and nothing is run.
  */
 #ifndef LIBFB_SESSION_H
 #define LIBFB_SESSION_H
@@ -42,8 +42,8 @@ struct fb_session_options {
 
 /*
  * Make a session. ops is copied, self is borrowed until the session is gone, options may be NULL.
- * Returns 0 and a session with one reference, or -EINVAL (ops without size, contradicting
- * options) or -ENOMEM.
+ * Returns 0 and a session with one reference; -EINVAL (ops or options without size, contradicting
+ * or too large options), -ENOMEM, or -EMFILE when no descriptor is left.
  */
 int fb_session_new(const struct fb_driver_ops *ops, void *self,
 		   const struct fb_session_options *options,
@@ -60,15 +60,22 @@ void fb_session_unref(struct fb_session *session);
 
 /*
  * Serve until the client is gone or fb_session_stop() is called; then let the requests under way
- * end, unmount and return. Returns 0 for a clean end, -ENOTCONN without a transport, or what went
- * wrong.
+ * end, unmount and return. Returns 0 for a clean end, what went wrong, or the errors of
+ * fb_session_start().
  */
 int fb_session_run(struct fb_session *session) FB_MUST_CHECK;
 
-/* Begin to serve in threads of the library and return. fb_session_wait() waits for the end. */
+/*
+ * Begin to serve in threads of the library and return. fb_session_wait() waits for the end. Returns
+ * 0; -ENOTCONN when the session is not mounted, or has a loopback; -EALREADY when it has been
+ * started before; -ENOMEM, or -EAGAIN when no thread can be started.
+ */
 int fb_session_start(struct fb_session *session) FB_MUST_CHECK;
 
-/* Wait for the end of a session that was started. Returns as fb_session_run(). */
+/*
+ * Wait for the end of a session that was started. Returns 0 for a clean end, what went wrong, or
+ * -ENOTCONN when it was not started.
+ */
 int fb_session_wait(struct fb_session *session) FB_MUST_CHECK;
 
 /* Ask the session to end. Returns at once; safe from any thread and in a signal handler. */
@@ -94,20 +101,17 @@ int fb_session_stop_on_signals(struct fb_session *session) FB_MUST_CHECK;
  */
 int fb_wake_signal(void);
 
-/*
- * What was agreed with the client: zeros before it was greeted. Copied out; set ret_conn->size
- * first.
- */
+/* Copy what was agreed with the client: zeros before it was greeted. Set ret_conn->size first. */
 void fb_session_conn(struct fb_session *session, struct fb_conn *ret_conn);
 
-/* The driver of a session, as given to fb_session_new(). */
+/* Return the driver of a session, as given to fb_session_new(). */
 void *fb_session_self(struct fb_session *session);
 
 /*
  * Notifications to the client's kernel. Each is put into a queue and delivered by a thread of the
  * session, so that they are safe inside operations too. Returns 0 when queued, -EOPNOTSUPP where
- * the transport or the protocol version can not, -ENOBUFS when 4096 are waiting, -EINVAL, or
- * -ENOTCONN before the greeting and after the end.
+ * the transport or the protocol version can not, -ENOBUFS when 4096 are waiting, -EINVAL, -ENOMEM,
+ * -EAGAIN when no thread can be started, or -ENOTCONN before the greeting and after the end.
  */
 
 /* Wake those who poll the handle kh (see fb_driver_ops.poll). Source: fs/fuse/file.c. */

@@ -117,12 +117,12 @@ extern "C" {
 #define FB_SETATTR_CTIME (UINT32_C(1) << 10)
 #define FB_SETATTR_KILL_SUIDGID (UINT32_C(1) << 11)
 
-/* write, flags (struct fb_write). */
+/* write, flags (struct fb_io). */
 #define FB_WRITE_CACHE (UINT32_C(1) << 0)        /* page-cache write-back: caller ids are 0 */
 #define FB_WRITE_LOCKOWNER (UINT32_C(1) << 1)    /* lock_owner is valid */
 #define FB_WRITE_KILL_SUIDGID (UINT32_C(1) << 2) /* clear suid and sgid */
 
-/* read, flags (struct fb_read). */
+/* read, flags (struct fb_io). */
 #define FB_READ_LOCKOWNER (UINT32_C(1) << 1)
 
 /* release, flags. */
