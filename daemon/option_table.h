@@ -114,9 +114,9 @@
 	OPTION("set-inode-flags", 0, NULL, FILES, TOGGLE(passthrough.set_inode_flags), NULL,       \
 	       "Allow chattr(1)")                                                                  \
                                                                                                    \
-	OPTION("threads", 0, "N", LIMITS, NUMBER(session.workers, 1, 4096),                        \
+	OPTION("threads", 0, "N", LIMITS, NUMBER(session.workers, 1, 1024),                        \
 	       "two a processor, 4 to 16", "Threads kept ready for requests")                   \
-	OPTION("max-threads", 0, "N", LIMITS, NUMBER(session.max_workers, 1, 4096),                \
+	OPTION("max-threads", 0, "N", LIMITS, NUMBER(session.max_workers, 1, 1024),                \
 	       "64, or --threads if that is 1 or more than 64",                                    \
 	       "Threads at most; more than --threads run only while those are blocked")            \
 	OPTION("max-write", 0, "BYTES", LIMITS, SIZE(session.max_write, 4096, 16777216), "1M",     \
@@ -156,9 +156,9 @@
 	       "As --cache=metadata --timeout=1")                                                  \
 	OPTION("selinux", 0, NULL, COMPATIBLE, TOGGLE(passthrough.security_label), NULL,           \
 	       "As --security-label")                                                              \
-	OPTION("num-threads", 0, "N", COMPATIBLE, NUMBER(session.workers, 1, 4096), NULL,          \
+	OPTION("num-threads", 0, "N", COMPATIBLE, NUMBER(session.workers, 1, 1024), NULL,          \
 	       "As --threads")                                                                     \
-	OPTION("max-idle-threads", 0, "N", COMPATIBLE, NUMBER(session.workers, 1, 4096), NULL,     \
+	OPTION("max-idle-threads", 0, "N", COMPATIBLE, NUMBER(session.workers, 1, 1024), NULL,     \
 	       "As --threads")                                                                     \
 	OPTION("clone-fd", 0, NULL, COMPATIBLE, IGNORE, NULL,                                      \
 	       "Nothing: every thread has its own descriptor")                                     \

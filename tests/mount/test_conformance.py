@@ -72,9 +72,11 @@ def check(server, features, ignore, limits=(), least=250):
     failed, skipped, passed = conformance(folder, required)
     expected = {name for limit in limits for name in KERNEL_LIMITS[limit]}
     failures = [line for line in failed if line.split()[4] not in expected]
+    gone = expected - {line.split()[4] for line in failed}
     for line in skipped + failed:
         print(" ", line)
     assert not failures, f"{len(failures)} checks failed:\n" + "\n".join(failures[:40])
+    assert not gone, f"no limits any more, to be taken off the list: {sorted(gone)}"
     assert passed >= least
     assert os.listdir(folder) == []
     assert server.process.poll() is None

@@ -159,7 +159,7 @@ def test_help_to_a_full_disk_fails(fbfsd):
         (["--attr-timeout=1s", "src", "mnt"], "'1s' is no number of seconds"),
         (["--negative-timeout=", "src", "mnt"], "the value is empty"),
         (["-o", "timeout=x", "src", "mnt"], "'x' is no number of seconds"),
-        (["--threads=0", "src", "mnt"], "--threads: '0' is no number from 1 to 4096"),
+        (["--threads=0", "src", "mnt"], "--threads: '0' is no number from 1 to 1024"),
         (["--threads=9", "--max-threads=3", "src", "mnt"], "--threads=9 is more than"),
         (["--max-write=1", "src", "mnt"], "is no size in bytes from 4096 to 16777216"),
         (["-o", "max_read=1", "src", "mnt"], "-o max_read: '1' is no number of bytes"),

@@ -218,7 +218,7 @@ def test_client_is_killed_while_it_waits(serve, kind):
     """The server does not answer for a while; the waiting client can be killed; then all goes on."""
     server = serve()
     base = server.held()
-    with load(server, copies=1) as clients:
+    with load(server, kinds=(kind,)) as clients:
         os.kill(server.pid, signal.SIGSTOP)
         try:
             time.sleep(0.3)

@@ -50,15 +50,14 @@ def checksum(data):
     return f"{total:016x}"
 
 
-@pytest.fixture(scope="session")
-def program(tmp_path_factory):
-    """transport_server, linked with the library under test."""
+def build_program(name, tmp_path_factory):
+    """A server program of this folder, linked with the library under test."""
     folder = BUILD / "lib"
     if not (folder / "libfb.so").exists():
         pytest.skip("libfb is not built")
     flags = os.environ.get("FB_SANITIZE")
     compiler = os.environ.get("CC", "cc")
-    made = tmp_path_factory.mktemp("transport") / "transport_server"
+    made = tmp_path_factory.mktemp("server") / name
     os.chmod(made.parent, 0o755)
     for parent in made.parents:
         if parent.stat().st_uid == os.geteuid() and parent != parent.parent:
@@ -66,7 +65,7 @@ def program(tmp_path_factory):
     subprocess.run(
         [compiler, "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-g", "-pthread", "-Wall", "-Wextra",
          *([f"-fsanitize={flags}"] if flags else []),
-         f"-I{ROOT}/libfb/include", HERE / "transport_server.c", "-o", made,
+         f"-I{ROOT}/libfb/include", HERE / f"{name}.c", "-o", made,
          f"-L{folder}", "-lfb"],
         check=True,
     )  # fmt: skip
@@ -77,19 +76,24 @@ def program(tmp_path_factory):
     return made
 
 
+@pytest.fixture(scope="session")
+def program(tmp_path_factory):
+    return build_program("transport_server", tmp_path_factory)
+
+
 class Server:
     def __init__(self, program, folder, mountpoints, options, prefix, **popen):
         self.mountpoint = mountpoints[0]
         self.mountpoints = mountpoints
         self.log_path = folder / f"log-{time.monotonic_ns()}"
         environment = dict(os.environ, LD_LIBRARY_PATH=str(program.parent))
+        popen.setdefault("stdin", subprocess.DEVNULL)
         if prefix:
             prefix = (*prefix, "env", f"LD_LIBRARY_PATH={program.parent}")
         with open(self.log_path, "wb") as log:
             self.process = start(
-                *prefix, program, *options, *mountpoints, stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL, env=environment, **popen,
-            )  # fmt: skip
+                *prefix, program, *options, *mountpoints, stdout=log, stderr=log, env=environment, **popen
+            )
 
     @property
     def log(self):
@@ -156,14 +160,18 @@ def nobody(host, users_mount):  # noqa: F811
 
 
 def in_background(function):
-    """Run function in a child process, as a client that may hang; its status is 0 or an errno."""
+    """
+    Run function in a child process, as a client that may hang; its status is 0, an errno, or 255
+    for any other end.
+    """
     pid = os.fork()
     if pid == 0:
-        status = 0
+        status = 255
         try:
             function()
+            status = 0
         except OSError as error:
-            status = error.errno
+            status = error.errno or 255
         finally:
             os._exit(status)
     return pid
@@ -180,6 +188,19 @@ def reap(pid, seconds=10):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         raise
+
+
+@contextlib.contextmanager
+def mounted_descriptor(mountpoint, flags=0):
+    """A mount whose descriptor, which the caller closes, is for somebody else to serve."""
+    fd = os.open("/dev/fuse", os.O_RDWR | flags)
+    data = f"fd={fd},rootmode=40000,user_id=0,group_id=0".encode()
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.mount(b"x", mountpoint.encode(), b"fuse", 0, data) == 0
+    try:
+        yield fd
+    finally:
+        abort(mountpoint)
 
 
 def mount_line(path):
@@ -273,11 +294,7 @@ def test_file_mountpoint(launch, host):  # noqa: F811
 @pytest.mark.parametrize("flags", [0, os.O_NONBLOCK])
 def test_mounted_descriptor(launch, host, flags):  # noqa: F811
     mountpoint = str(host.folder("mountpoint"))
-    fd = os.open("/dev/fuse", os.O_RDWR | flags)
-    data = f"fd={fd},rootmode=40000,user_id=0,group_id=0".encode()
-    libc = ctypes.CDLL(None, use_errno=True)
-    assert libc.mount(b"x", mountpoint.encode(), b"fuse", 0, data) == 0
-    try:
+    with mounted_descriptor(mountpoint, flags) as fd:
         server = launch(mountpoints=[f"/dev/fd/{fd}"], pass_fds=[fd])
         os.close(fd)
         assert os.listdir(mountpoint) == ["file"]
@@ -287,8 +304,6 @@ def test_mounted_descriptor(launch, host, flags):  # noqa: F811
         with pytest.raises(OSError) as caught:
             os.listdir(mountpoint)
         assert caught.value.errno in GONE
-    finally:
-        umount(mountpoint, MNT_DETACH)
 
 
 def test_two_mounts(launch, host):  # noqa: F811
