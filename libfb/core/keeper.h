@@ -8,8 +8,8 @@
 
 struct fb_workers;
 
-/* The thread: it ends when the session is to end, and all workers have left. */
-void *fb_keeper_main(void *workers);
+/* The thread of the workers in arg: it ends when the session is to end, and all have left. */
+void *fb_keeper_main(void *arg);
 
 /* Have the keeper look at once. Safe in a signal handler. */
 void fb_keeper_wake(struct fb_workers *workers);
