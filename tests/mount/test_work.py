@@ -397,10 +397,13 @@ def known_stressors():
 
 
 def stress(folder, seconds, *words, names):
-    """Run stressors and give back the lines that tell of failures."""
+    """
+    Run stressors and give back the lines that tell of failures. One of them opens as many files as it
+    may; here that is less than the server may hold open, which would rightly answer ENFILE.
+    """
     chosen = [word for name in names for word in (f"--{name}", "1")]
     done = run(
-        "stress-ng", "--temp-path", folder, "--timeout", f"{seconds}s", "--verify", "--metrics-brief",
+        "prlimit", "--nofile=4096", "stress-ng", "--temp-path", folder, "--timeout", f"{seconds}s", "--verify", "--metrics-brief",
         "--oomable", "--hdd-bytes", "4m", "--iomix-bytes", "4m", "--fallocate-bytes", "8m",
         "--readahead-bytes", "8m", "--revio-bytes", "4m", "--seek-size", "4m", "--sync-file-bytes", "4m",
         "--sendfile-size", "1m", "--mmap-file", "--mmap-bytes", "4m", *chosen, *words,
