@@ -115,7 +115,7 @@
 	       "Allow chattr(1)")                                                                  \
                                                                                                    \
 	OPTION("threads", 0, "N", LIMITS, NUMBER(session.workers, 1, 1024),                        \
-	       "two a processor, 4 to 16", "Threads kept ready for requests")                   \
+	       "two a processor, 4 to 16", "Threads kept ready for requests")                      \
 	OPTION("max-threads", 0, "N", LIMITS, NUMBER(session.max_workers, 1, 1024),                \
 	       "64, or --threads if that is 1 or more than 64",                                    \
 	       "Threads at most; more than --threads run only while those are blocked")            \

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "core/scope.h"
+#include "core/sized.h"
 #include "protocol/op_row.h"
 
 #define WORKERS_DEFAULT_MIN 4
@@ -34,16 +35,6 @@ static uint32_t workers_by_default(void)
 	if (n < WORKERS_DEFAULT_MIN)
 		return WORKERS_DEFAULT_MIN;
 	return n > WORKERS_DEFAULT_MAX ? WORKERS_DEFAULT_MAX : (uint32_t)n;
-}
-
-/* Copy a struct that begins with its size: fields that the caller does not know become 0. */
-static int copy_sized(void *to, size_t to_size, const void *from, size_t from_size)
-{
-	if (from_size < sizeof(size_t))
-		return -EINVAL;
-	memset(to, 0, to_size);
-	memcpy(to, from, from_size < to_size ? from_size : to_size);
-	return 0;
 }
 
 static int options_settle(struct fb_session_options *o)
@@ -97,10 +88,10 @@ int fb_session_new(const struct fb_driver_ops *ops, void *self,
 		return fb_fail(EINVAL, "a place for the session is needed");
 	if (!session)
 		return fb_fail(ENOMEM, "no memory for a session");
-	if (!ops || copy_sized(&session->ops, sizeof(session->ops), ops, ops->size) < 0)
+	if (!ops || fb_sized_take(&session->ops, sizeof(session->ops), ops, ops->size) < 0)
 		return fb_fail(EINVAL, "the operations' size is not set");
 	if (options &&
-	    copy_sized(&session->options, sizeof(session->options), options, options->size) < 0)
+	    fb_sized_take(&session->options, sizeof(session->options), options, options->size) < 0)
 		return fb_fail(EINVAL, "the options' size is not set");
 	r = options_settle(&session->options);
 	if (r < 0)
@@ -316,13 +307,13 @@ int fb_session_wait_ready(struct fb_session *session, int timeout_ms)
 
 void fb_session_conn(struct fb_session *session, struct fb_conn *ret_conn)
 {
-	size_t size = ret_conn->size;
+	struct fb_conn conn;
 
-	FB_SCOPED_LOCK(&session->phase_lock);
-	memcpy(ret_conn, &session->conn,
-	       size < sizeof(session->conn) ? size : sizeof(session->conn));
-	if (size >= sizeof(size))
-		ret_conn->size = size;
+	pthread_mutex_lock(&session->phase_lock);
+	conn = session->conn;
+	pthread_mutex_unlock(&session->phase_lock);
+	conn.size = ret_conn->size;
+	fb_sized_give(ret_conn, conn.size, &conn, sizeof(conn));
 }
 
 void *fb_session_self(struct fb_session *session)
@@ -356,7 +347,7 @@ void fb_session_stats_all(struct fb_session *session, struct fb_session_stats *r
 
 	fb_notifier_stats(&session->notifier, &stats);
 	fb_workers_stats(&session->workers, &stats);
-	memcpy(ret_stats, &stats, stats.size < sizeof(stats) ? stats.size : sizeof(stats));
+	fb_sized_give(ret_stats, stats.size, &stats, sizeof(stats));
 }
 
 void fb_session_trace(struct fb_session *session, fb_trace_fn *trace, void *arg)

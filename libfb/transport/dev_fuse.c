@@ -21,6 +21,7 @@
 #include "core/req.h"
 #include "core/scope.h"
 #include "core/session.h"
+#include "core/sized.h"
 #include "core/transport.h"
 #include "protocol/init_flags.h"
 #include "protocol/wire.h"
@@ -238,7 +239,7 @@ static int dev_fuse_room(struct fb_req *req, size_t head_size, size_t size, stru
 	return 1;
 }
 
-static void writeback_end(const struct fb_req *req)
+static void writeback_end(struct fb_req *req)
 {
 	if (is_writeback(req))
 		atomic_fetch_add(&of_transport(req->channel->transport)->writeback_ended, 1);
@@ -275,22 +276,17 @@ static int dev_fuse_send(struct fb_req *req, const struct fb_answer *answer)
 		{ (void *)(uintptr_t)answer->head, answer->head_size },
 		{ (uint8_t *)req->buffer + start, answer->placed },
 	};
+	int r, count = answer->placed ? 2 : 1;
 	ssize_t n;
-	int r;
 
 	assert(start + answer->placed <= sizes->buffer);
 	/* The kernel takes an answer whole or not at all; a signal does not interrupt this. */
-	n = writev(of_channel(req->channel)->fd, iov, answer->placed ? 2 : 1);
+	n = writev(of_channel(req->channel)->fd, iov, count);
 	if (n < 0 && errno == ENOENT && (answer_unique(answer) & FB_UNIQUE_RESEND))
-		n = send_elsewhere(fuse, iov, answer->placed ? 2 : 1);
+		n = send_elsewhere(fuse, iov, count);
 	r = n < 0 ? -errno : 0;
 	writeback_end(req);
 	return r;
-}
-
-static void dev_fuse_drop(struct fb_req *req)
-{
-	writeback_end(req);
 }
 
 static int dev_fuse_notify(struct fb_transport *transport, const struct iovec *iov, int count)
@@ -371,7 +367,7 @@ static const struct fb_transport_ops ops = {
 	.receive = dev_fuse_receive,
 	.room = dev_fuse_room,
 	.send = dev_fuse_send,
-	.drop = dev_fuse_drop,
+	.drop = writeback_end,
 	.notify = dev_fuse_notify,
 	.backing_open = dev_fuse_backing_open,
 	.backing_close = dev_fuse_backing_close,
@@ -459,11 +455,8 @@ static void abandon(struct fb_mount *mount)
 static int copy_options(const struct fb_mount_options *from, struct fb_mount_options *to)
 {
 	*to = (struct fb_mount_options){ 0 };
-	if (!from)
-		return 0;
-	if (from->size < sizeof(from->size))
+	if (from && fb_sized_take(to, sizeof(*to), from, from->size) < 0)
 		return fb_fail(EINVAL, "the options' size is not set");
-	memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "core/req.h"
 #include "core/scope.h"
 #include "core/session.h"
+#include "core/sized.h"
 #include "core/transport.h"
 #include "protocol/init_flags.h"
 #include "protocol/wire.h"
@@ -344,11 +345,8 @@ int fb_loopback_new(struct fb_session *session, const struct fb_loopback_options
 
 	if (!session || !ret_loopback)
 		return fb_fail(EINVAL, "a session and a place for the loopback are needed");
-	if (options && options->size < sizeof(options->size))
+	if (options && fb_sized_take(&known, sizeof(known), options, options->size) < 0)
 		return fb_fail(EINVAL, "the options' size is not set");
-	if (options)
-		memcpy(&known, options,
-		       options->size < sizeof(known) ? options->size : sizeof(known));
 	loop = loopback_make(session);
 	if (!loop)
 		return fb_fail(ENOMEM, "no memory for a loopback");

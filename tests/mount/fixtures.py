@@ -63,6 +63,37 @@ def wait_until(what, seconds, condition):
 # ---- processes -----------------------------------------------------------------------------------
 
 
+def in_background(function):
+    """
+    Run function in a child process, as a client that may hang; its status is 0, an errno, or 255
+    for any other end.
+    """
+    pid = os.fork()
+    if pid == 0:
+        status = 255
+        try:
+            function()
+            status = 0
+        except OSError as error:
+            status = error.errno or 255
+        finally:
+            os._exit(status)
+    return pid
+
+
+def reap(pid, seconds=10):
+    def ended():
+        done, status = os.waitpid(pid, os.WNOHANG)
+        return (True, os.waitstatus_to_exitcode(status)) if done else None
+
+    try:
+        return wait_until("the client ends", seconds, ended)[1]
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        raise
+
+
 def start(*command, **options):
     """Start a program in a session of its own, so that what it starts can be ended with it."""
     process = subprocess.Popen(

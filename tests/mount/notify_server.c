@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <libfb/fb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -23,11 +22,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server.h"
+
 #define ROOT 1
 #define FILES 8
 #define FILE_MAX (64u << 10)
 #define HELD_MAX 16
-#define READY_MS 10000
 #define RETRIEVE_SECONDS 10
 #define CACHED_NS (3600 * UINT64_C(1000000000))
 #define NODE(file) ((file) + 2)
@@ -433,12 +433,6 @@ static void stop(int signal)
 	close(STDIN_FILENO);
 }
 
-static void print_log(void *arg, enum fb_log_level level, const char *text)
-{
-	(void)arg;
-	printf("log %d: %s\n", level, text);
-}
-
 /* Until the end of the session; nobody has this name either. */
 static void *notifier_main(void *arg)
 {
@@ -486,21 +480,6 @@ static void parse(int argc, char **argv)
 		exit(2);
 }
 
-static int serve(const char *mountpoint)
-{
-	struct fb_mount_options options = { .size = sizeof(options),
-					    .source = "test",
-					    .subtype = "test" };
-
-	if (fb_session_new(&ops, NULL, &session_options, &session) < 0 ||
-	    fb_mount(session, mountpoint, &options) < 0 || fb_session_start(session) < 0 ||
-	    fb_session_wait_ready(session, READY_MS) < 0) {
-		printf("failed: %s\n", fb_last_error());
-		return -1;
-	}
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = stop };
@@ -509,15 +488,15 @@ int main(int argc, char **argv)
 	char line[128];
 	int r;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	fb_log_set(print_log, NULL);
+	server_begin();
 	parse(argc, argv);
 	sem_init(&retrieved, 0, 0);
 	/* SIGTERM is for this thread only: it waits for commands. */
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &term, NULL);
-	if (serve(argv[optind]) < 0)
+	if (server_serve(&ops, NULL, &session_options, argv[optind], &server_mount_options,
+			 &session) < 0)
 		return 1;
 	if (notify_always && pthread_create(&notifier, NULL, notifier_main, NULL) != 0)
 		return 1;

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from fixtures import host, needs_root, serve, tidy, umount  # noqa: F401
+from fixtures import host, in_background, needs_root, reap, serve, tidy, umount  # noqa: F401
 
 pytestmark = needs_root
 
@@ -77,20 +77,14 @@ def mapped(serve, host):
 
 def as_user(uid, action):
     """Run action() in a child with this id; its status is 0, an errno, or 255 for any other end."""
-    child = os.fork()
-    if child == 0:
-        status = 255
-        try:
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-            action()
-            status = 0
-        except OSError as error:
-            status = error.errno or 255
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    def become_and_act():
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        action()
+
+    return reap(in_background(become_and_act))
 
 
 def test_owners_are_shown_mapped(mapped):

@@ -16,9 +16,9 @@ import time
 
 import pytest
 
-from fixtures import SLOWER, host, needs_root, tidy, wait_until  # noqa: F401
+from fixtures import SLOWER, host, in_background, needs_root, reap, tidy, wait_until  # noqa: F401
 from test_transport import (  # noqa: F401
-    GONE, build_program, in_background, launch, mounted_descriptor, mounts_at, reap,
+    GONE, build_program, launch, mounted_descriptor, mounts_at,
 )  # fmt: skip
 
 pytestmark = [needs_root, pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="no /dev/fuse here")]

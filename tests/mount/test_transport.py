@@ -18,7 +18,7 @@ import time
 import pytest
 
 from fixtures import (  # noqa: F401  pytest finds fixtures by their names
-    BUILD, HERE, ROOT, SLOWER, abort, end, host, run, start, tidy, umount, wait_until,
+    BUILD, HERE, ROOT, SLOWER, abort, end, host, in_background, reap, run, start, tidy, umount, wait_until,
 )  # fmt: skip
 
 pytestmark = [
@@ -28,7 +28,6 @@ pytestmark = [
 
 NOBODY = 65534
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-MNT_DETACH = 2
 GONE = (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO)
 
 
@@ -157,37 +156,6 @@ def nobody(host, users_mount):  # noqa: F811
     mountpoint = host.folder("nobody")
     os.chown(mountpoint, NOBODY, NOBODY)
     return str(mountpoint)
-
-
-def in_background(function):
-    """
-    Run function in a child process, as a client that may hang; its status is 0, an errno, or 255
-    for any other end.
-    """
-    pid = os.fork()
-    if pid == 0:
-        status = 255
-        try:
-            function()
-            status = 0
-        except OSError as error:
-            status = error.errno or 255
-        finally:
-            os._exit(status)
-    return pid
-
-
-def reap(pid, seconds=10):
-    def ended():
-        done, status = os.waitpid(pid, os.WNOHANG)
-        return (True, os.waitstatus_to_exitcode(status)) if done else None
-
-    try:
-        return wait_until("the client ends", seconds, ended)[1]
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        raise
 
 
 @contextlib.contextmanager
@@ -427,6 +395,10 @@ def test_stop_while_busy(launch):
     assert not mounts_at(server.mountpoint)
 
 
+def assert_saved(server, data):
+    assert f"{len(data)} bytes, checksum {checksum(data)}" in server.log
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_dirty_pages_are_written_back(launch, busy):
     server = launch("--writeback", "--write-delay=20000")
@@ -446,7 +418,7 @@ def test_dirty_pages_are_written_back(launch, busy):
         assert reap(pid) == 0
     time.sleep(0.3)
     assert server.stop(30) == 0
-    assert f"{len(data)} bytes, checksum {checksum(data)}" in server.log
+    assert_saved(server, data)
     if busy:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
@@ -457,10 +429,6 @@ def dirty(path, data):
     fd = os.open(path, os.O_RDWR)
     os.write(fd, data)
     return fd
-
-
-def assert_saved(server, data):
-    assert f"{len(data)} bytes, checksum {checksum(data)}" in server.log
 
 
 def test_dirty_pages_of_a_file_mount(launch, host):  # noqa: F811

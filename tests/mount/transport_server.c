@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <libfb/fb.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -21,10 +20,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "server.h"
+
 #define FILE_NODE 2
 #define FILE_MAX (8u << 20)
 #define MOUNTS_MAX 8
-#define READY_MS 10000
 #define IOC_CLONE _IOR(229, 0, uint32_t)
 
 struct memory {
@@ -202,22 +202,11 @@ static void stop_all(int signal)
 			fb_session_stop(sessions[i]);
 }
 
-static void print_log(void *arg, enum fb_log_level level, const char *text)
-{
-	(void)arg;
-	printf("log %d: %s\n", level, text);
-}
-
 static int serve(int i, const char *mountpoint, const struct fb_mount_options *options)
 {
 	pthread_mutex_init(&memories[i].lock, NULL);
-	if (fb_session_new(&ops, &memories[i], &session_options, &sessions[i]) < 0 ||
-	    fb_mount(sessions[i], mountpoint, options) < 0 || fb_session_start(sessions[i]) < 0 ||
-	    fb_session_wait_ready(sessions[i], READY_MS) < 0) {
-		printf("failed: %s\n", fb_last_error());
-		return -1;
-	}
-	return 0;
+	return server_serve(&ops, &memories[i], &session_options, mountpoint, options,
+			    &sessions[i]);
 }
 
 /* FNV-1a, as test_transport.py computes it too. */
@@ -304,14 +293,11 @@ static void parse(int argc, char **argv, struct fb_mount_options *options)
 
 int main(int argc, char **argv)
 {
-	struct fb_mount_options options = { .size = sizeof(options),
-					    .source = "test",
-					    .subtype = "test" };
+	struct fb_mount_options options = server_mount_options;
 	struct sigaction action = { .sa_handler = stop_all };
 	int count, failed = 0;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	fb_log_set(print_log, NULL);
+	server_begin();
 	parse(argc, argv, &options);
 	count = argc - optind;
 	sigaction(SIGTERM, &action, NULL);

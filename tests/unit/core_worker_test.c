@@ -115,6 +115,24 @@ static void test_serves(void **state)
 	assert_int_equal(stats(b).workers, 0);
 }
 
+/* With numbers from first on. */
+static void send_lookups(struct bench *b, uint64_t first, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		fake_send(b->fake, FB_OP_LOOKUP, first + 2 * i, 1, "a", 2);
+}
+
+/* Let as many as this through that block() holds; all are answered. */
+static void release(struct bench *b, unsigned count)
+{
+	uint64_t unique;
+
+	for (unsigned i = 0; i < count; i++)
+		sem_post(&gate);
+	for (unsigned i = 0; i < count; i++)
+		assert_int_equal(fake_receive(b->fake, &unique, 10000), 0);
+}
+
 /* All workers are stuck in the driver: others come, so that the rest is served. */
 static void test_grows_when_all_are_stuck(void **state)
 {
@@ -123,8 +141,7 @@ static void test_grows_when_all_are_stuck(void **state)
 
 	b->mock.acts[MOCK_lookup] = block;
 	start(b);
-	for (uint64_t i = 0; i < 5; i++)
-		fake_send(b->fake, FB_OP_LOOKUP, 100 + 2 * i, 1, "a", 2);
+	send_lookups(b, 100, 5);
 	send_getattr(b, 50);
 	assert_int_equal(fake_receive(b->fake, &unique, 10000), 0);
 	assert_int_equal(unique, 50);
@@ -133,10 +150,7 @@ static void test_grows_when_all_are_stuck(void **state)
 		poll(NULL, 0, 1);
 	assert_int_equal(mock_calls(&b->mock, MOCK_lookup), 5);
 	assert_int_equal(stats(b).workers, 6);
-	for (int i = 0; i < 5; i++)
-		sem_post(&gate);
-	for (int i = 0; i < 5; i++)
-		assert_int_equal(fake_receive(b->fake, &unique, 10000), 0);
+	release(b, 5);
 }
 
 static void test_not_beyond_the_limit(void **state)
@@ -147,8 +161,7 @@ static void test_not_beyond_the_limit(void **state)
 	b->options.max_workers = 3;
 	b->mock.acts[MOCK_lookup] = block;
 	start(b);
-	for (uint64_t i = 0; i < 3; i++)
-		fake_send(b->fake, FB_OP_LOOKUP, 100 + 2 * i, 1, "a", 2);
+	send_lookups(b, 100, 3);
 	send_getattr(b, 50);
 	assert_int_equal(fake_receive(b->fake, &unique, 300), -ETIMEDOUT);
 	assert_int_equal(stats(b).workers, 3);
@@ -185,28 +198,20 @@ static void test_shrinks_when_calm(void **state)
 
 	b->mock.acts[MOCK_lookup] = block;
 	start(b);
-	for (uint64_t i = 0; i < 4; i++)
-		fake_send(b->fake, FB_OP_LOOKUP, 100 + 2 * i, 1, "a", 2);
+	send_lookups(b, 100, 4);
 	send_getattr(b, 50);
 	assert_int_equal(fake_receive(b->fake, &unique, 10000), 0);
-	for (int i = 0; i < 4; i++)
-		sem_post(&gate);
-	for (int i = 0; i < 4; i++)
-		assert_int_equal(fake_receive(b->fake, &unique, 10000), 0);
+	release(b, 4);
 	for (int i = 0; i < 100 && stats(b).workers > 2; i++)
 		usleep(50000);
 	assert_int_equal(stats(b).workers, 2);
 	assert_true(stats(b).workers_peak > 2);
 	/* And grows again, with the channels that it has. */
-	for (uint64_t i = 0; i < 4; i++)
-		fake_send(b->fake, FB_OP_LOOKUP, 200 + 2 * i, 1, "a", 2);
+	send_lookups(b, 200, 4);
 	send_getattr(b, 60);
 	assert_int_equal(fake_receive(b->fake, &unique, 10000), 0);
 	assert_int_equal(unique, 60);
-	for (int i = 0; i < 4; i++)
-		sem_post(&gate);
-	for (int i = 0; i < 4; i++)
-		assert_int_equal(fake_receive(b->fake, &unique, 10000), 0);
+	release(b, 4);
 	assert_true(b->fake->channels_most <= 6);
 }
 
@@ -218,8 +223,7 @@ static void test_grows_with_waiting_operations(void **state)
 
 	b->mock.acts[MOCK_lookup] = dawdle;
 	start(b);
-	for (uint64_t i = 0; i < 300; i++)
-		fake_send(b->fake, FB_OP_LOOKUP, 100 + 2 * i, 1, "a", 2);
+	send_lookups(b, 100, 300);
 	for (int i = 0; i < 300; i++)
 		assert_int_equal(fake_receive(b->fake, &unique, 10000), 0);
 	assert_true(stats(b).workers_peak > 2);
@@ -284,17 +288,13 @@ static void test_many_stuck_cost_nothing(void **state)
 
 	b->mock.acts[MOCK_lookup] = block;
 	start(b);
-	for (uint64_t i = 0; i < 5; i++)
-		fake_send(b->fake, FB_OP_LOOKUP, 100 + 2 * i, 1, "a", 2);
+	send_lookups(b, 100, 5);
 	send_getattr(b, 50);
 	assert_int_equal(fake_receive(b->fake, &unique, 10000), 0);
 	assert_int_equal(unique, 50);
 	sleep(3);
 	assert_asleep();
-	for (int i = 0; i < 5; i++)
-		sem_post(&gate);
-	for (int i = 0; i < 5; i++)
-		assert_int_equal(fake_receive(b->fake, &unique, 10000), 0);
+	release(b, 5);
 }
 
 /* Rest and then a burst of requests that block: somebody has to notice. */

@@ -178,7 +178,20 @@ static void test_groups_are_cleared_for_root(void **state)
 	expect_same(&before, &after);
 }
 
-/* Groups of the server's own, which no caller gets; in a process that ends with the test. */
+/* Run something that can not be undone in a process of its own. Returns how that ended. */
+static int in_child(int (*run)(void))
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(run());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}
+
+/* Groups of the server's own, which no caller gets. */
 static int switch_with_own_group(void)
 {
 	const gid_t own = 4243;
@@ -208,17 +221,9 @@ static int switch_with_own_group(void)
 
 static void test_own_groups_are_for_nobody(void **state)
 {
-	pid_t child;
-	int status;
-
 	(void)state;
 	need_root();
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0)
-		_exit(switch_with_own_group());
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
+	assert_int_equal(in_child(switch_with_own_group), 0);
 }
 
 static void test_ids_that_are_not_known(void **state)
@@ -367,34 +372,30 @@ static void test_drop_fsetid(void **state)
 	expect_same(&before, &after);
 }
 
+static int assume_unprivileged(void)
+{
+	struct fb_cred_guard guard = { 0 };
+	struct fb_caller self = { .uid = 1000, .gid = 1000 };
+	int failed = 0;
+
+	if (setgroups(0, NULL) < 0 || setresgid(1000, 1000, 1000) < 0 ||
+	    setresuid(1000, 1000, 1000) < 0)
+		return 2;
+	fb_credentials_fini(&fs->own);
+	if (fb_credentials_init(&fs->own) < 0 || fs->own.may_switch)
+		return 3;
+	failed |= fb_credentials_assume(fs, &user, FB_CREDENTIALS_CREATE, &guard) != -EPERM;
+	failed |= fb_credentials_assume(fs, &self, FB_CREDENTIALS_CREATE, &guard) != 0;
+	fb_credentials_restore(&guard);
+	return failed;
+}
+
 /* P9 */
 static void test_unprivileged(void **state)
 {
-	pid_t child;
-	int status;
-
 	(void)state;
 	need_root();
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		struct fb_cred_guard guard = { 0 };
-		struct fb_caller self = { .uid = 1000, .gid = 1000 };
-		int failed = 0;
-
-		if (setgroups(0, NULL) < 0 || setresgid(1000, 1000, 1000) < 0 ||
-		    setresuid(1000, 1000, 1000) < 0)
-			_exit(2);
-		fb_credentials_fini(&fs->own);
-		if (fb_credentials_init(&fs->own) < 0 || fs->own.may_switch)
-			_exit(3);
-		failed |= fb_credentials_assume(fs, &user, FB_CREDENTIALS_CREATE, &guard) != -EPERM;
-		failed |= fb_credentials_assume(fs, &self, FB_CREDENTIALS_CREATE, &guard) != 0;
-		fb_credentials_restore(&guard);
-		_exit(failed);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
+	assert_int_equal(in_child(assume_unprivileged), 0);
 }
 
 static int caller_without_fixup(void)
@@ -421,43 +422,37 @@ static int caller_without_fixup(void)
 /* Where the kernel leaves capabilities alone when the user id changes, they go all the same. */
 static void test_capabilities_go_without_fixup(void **state)
 {
-	pid_t child;
 	int status;
 
 	(void)state;
 	need_root();
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0)
-		_exit(caller_without_fixup());
-	assert_int_equal(waitpid(child, &status, 0), child);
+	status = in_child(caller_without_fixup);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		SKIP_BECAUSE("may not set secure bits");
 	assert_int_equal(status, 0);
 }
 
+static int restore_without_a_way_back(void)
+{
+	struct fb_cred_guard guard = { 0 };
+
+	if (fb_credentials_assume(fs, &user, FB_CREDENTIALS_CREATE, &guard) < 0)
+		return 2;
+	/* Behind the driver's back: no way back to root any more. */
+	if (setresuid(1000, 1000, 1000) < 0)
+		return 3;
+	fb_credentials_restore(&guard);
+	return 0;
+}
+
 /* D4: not able to come back, the process ends. */
 static void test_process_ends_rather_than_go_on(void **state)
 {
-	pid_t child;
 	int status;
 
 	(void)state;
 	need_root();
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		struct fb_cred_guard guard = { 0 };
-
-		if (fb_credentials_assume(fs, &user, FB_CREDENTIALS_CREATE, &guard) < 0)
-			_exit(2);
-		/* Behind the driver's back: no way back to root any more. */
-		if (setresuid(1000, 1000, 1000) < 0)
-			_exit(3);
-		fb_credentials_restore(&guard);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
+	status = in_child(restore_without_a_way_back);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
