@@ -6,8 +6,9 @@
  * folders, all at once. Several storms may run in one directory, also through several mounts of it;
  * then say "hostile" to each: somebody else changes the directory, so that ESTALE is possible.
  *
- * A file is filled before it gets its public name, and its content follows from the number at its
- * head. So whoever reads a public file must find it empty or exactly complete: a piece of another
+ * A file is filled in a folder of its own before it gets its public name: a client that sees it half
+ * filled would be right to remember that size for as long as it remembers attributes. Its content
+ * follows from the number at its head. So whoever reads a public file must find it empty or exactly complete: a piece of another
  * file, or a missing end, is a violation. So is an error that POSIX does not know for the call here.
  * Prints "operations N violations N"; the exit status is 1 if there was one.
  */
@@ -34,6 +35,9 @@ enum {
 	COMPLAINTS_MAX = 20,
 	THREADS_MAX = 128,
 };
+
+/* Where files are made; nobody lists it. */
+#define WORKSHOP "new"
 
 struct thread {
 	pthread_t id;
@@ -155,8 +159,7 @@ static void publish(struct thread *self)
 	uint64_t number = (uint64_t)getpid() << 40 | (uint64_t)self->number << 32 | ++self->made;
 	int fd;
 
-	snprintf(temporary, sizeof(temporary), "d%u/.t%d.%u", draw(self, FOLDERS), (int)getpid(),
-		 self->number);
+	snprintf(temporary, sizeof(temporary), "%s/%d.%u", WORKSHOP, (int)getpid(), self->number);
 	fd = openat(top, temporary, O_RDWR | O_CREAT | O_EXCL, 0644);
 	if (fd < 0)
 		return check_error("create", temporary, 0);
@@ -308,7 +311,7 @@ static void list(struct thread *self)
 		char *end;
 		unsigned long number = strtoul(entry->d_name + 1, &end, 10);
 
-		if (entry->d_name[0] == '.')
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
 		if (!strchr("fsl", entry->d_name[0]) || *end || number >= NAMES)
 			complain("%s lists %s", folder, entry->d_name);
@@ -347,6 +350,12 @@ static void *run(void *arg)
 	return NULL;
 }
 
+static void make_folder(const char *name)
+{
+	if (mkdirat(top, name, 0755) < 0 && errno != EEXIST)
+		err(2, "%s", name);
+}
+
 int main(int argc, char **argv)
 {
 	static struct thread threads[THREADS_MAX];
@@ -358,12 +367,12 @@ int main(int argc, char **argv)
 	top = open(argv[1], O_RDONLY | O_DIRECTORY);
 	if (top < 0 || fchdir(top) < 0)
 		err(2, "%s", argv[1]);
+	make_folder(WORKSHOP);
 	for (unsigned i = 0; i < FOLDERS; i++) {
 		char name[16];
 
 		snprintf(name, sizeof(name), "d%u", i);
-		if (mkdirat(top, name, 0755) < 0 && errno != EEXIST)
-			err(2, "%s", name);
+		make_folder(name);
 	}
 	for (unsigned i = 0; i < count; i++) {
 		threads[i].number = i;

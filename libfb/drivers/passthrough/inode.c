@@ -58,6 +58,20 @@ static void give_memory_back(struct fb_inode_table *table, size_t freed)
 #endif
 }
 
+/*
+ * Linux up to 6.18 at least does it, too: an entry of READDIRPLUS for a directory that just moved is
+ * forgotten at once, and counted into what is forgotten at the inode's end (fs/fuse/readdir.c,
+ * fuse_direntplus_link()). The inode is still held for its older lookups, so nothing is lost.
+ */
+static void note_excess(struct fb_passthrough *fs, uint64_t node)
+{
+	if (!atomic_exchange(&fs->noted_excess, true))
+		fb_log(FB_LOG_INFO,
+		       "passthrough: the client forgets node %ju more often than it looked it up: "
+		       "ignored, further ones silently",
+		       (uintmax_t)node);
+}
+
 void fb_inode_forget(struct fb_passthrough *fs, uint64_t node, uint64_t count)
 {
 	struct fb_inode *inode;
@@ -67,12 +81,8 @@ void fb_inode_forget(struct fb_passthrough *fs, uint64_t node, uint64_t count)
 	if (node == FB_ROOT_NODE)
 		return; /* its count does not matter: it stays */
 	forgot = fb_inode_table_forget(&fs->inodes, node, count, &excess, &inode);
-	if ((forgot == FB_INODE_FORGOT_UNKNOWN || excess) &&
-	    !atomic_exchange(&fs->warned_forget, true))
-		fb_log(FB_LOG_WARNING,
-		       "passthrough: the client forgets nodes that it does not know (node %ju): "
-		       "ignored, further ones silently",
-		       (uintmax_t)node);
+	if (forgot == FB_INODE_FORGOT_UNKNOWN || excess)
+		note_excess(fs, node);
 	if (forgot == FB_INODE_FORGOT_SOME)
 		put(fs, inode, 1);
 	if (forgot != FB_INODE_FORGOT_LAST)

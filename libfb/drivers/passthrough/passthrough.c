@@ -21,7 +21,7 @@ static void reset(struct fb_passthrough *fs)
 	fb_inode_drop_all(fs);
 	fs->session = NULL;
 	fs->granted = 0;
-	fs->warned_forget = false;
+	fs->noted_excess = false;
 	fs->budget.warned = false;
 }
 

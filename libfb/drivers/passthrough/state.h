@@ -39,7 +39,7 @@ struct fb_passthrough {
 	bool default_permissions; /* it checks modes and ACLs by itself */
 	uint64_t entry_timeout_ns, attr_timeout_ns, negative_timeout_ns;
 	bool all_as_caller; /* FB_CREDENTIALS_ACCESS means something */
-	_Atomic bool warned_forget;
+	_Atomic bool noted_excess;
 
 	struct fb_inode_table inodes;
 	struct fb_mount_fds mounts;
