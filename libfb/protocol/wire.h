@@ -213,12 +213,14 @@ struct fb_wire_forget_in {
 	uint64_t nlookup;
 };
 FB_WIRE_IS(forget_in, 8);
+FB_WIRE_AT(forget_in, nlookup, 0);
 
 struct fb_wire_forget_one {
 	uint64_t nodeid;
 	uint64_t nlookup;
 };
 FB_WIRE_IS(forget_one, 16);
+FB_WIRE_AT(forget_one, nodeid, 0);
 FB_WIRE_AT(forget_one, nlookup, 8);
 
 struct fb_wire_batch_forget_in {
@@ -226,6 +228,8 @@ struct fb_wire_batch_forget_in {
 	uint32_t dummy;
 };
 FB_WIRE_IS(batch_forget_in, 8);
+FB_WIRE_AT(batch_forget_in, count, 0);
+FB_WIRE_AT(batch_forget_in, dummy, 4);
 
 #define FB_GETATTR_FH (UINT32_C(1) << 0) /* getattr_in and statx_in: fh is valid */
 
@@ -235,6 +239,8 @@ struct fb_wire_getattr_in {
 	uint64_t fh;
 };
 FB_WIRE_IS(getattr_in, 16);
+FB_WIRE_AT(getattr_in, getattr_flags, 0);
+FB_WIRE_AT(getattr_in, dummy, 4);
 FB_WIRE_AT(getattr_in, fh, 8);
 
 struct fb_wire_setattr_in {
@@ -279,6 +285,7 @@ struct fb_wire_sx_time {
 	int32_t __reserved;
 };
 FB_WIRE_IS(sx_time, 16);
+FB_WIRE_AT(sx_time, tv_sec, 0);
 FB_WIRE_AT(sx_time, tv_nsec, 8);
 FB_WIRE_AT(sx_time, __reserved, 12);
 
@@ -313,6 +320,7 @@ FB_WIRE_AT(statx, nlink, 16);
 FB_WIRE_AT(statx, uid, 20);
 FB_WIRE_AT(statx, gid, 24);
 FB_WIRE_AT(statx, mode, 28);
+FB_WIRE_AT(statx, __spare0, 30);
 FB_WIRE_AT(statx, ino, 32);
 FB_WIRE_AT(statx, size, 40);
 FB_WIRE_AT(statx, blocks, 48);
@@ -335,6 +343,8 @@ struct fb_wire_statx_in {
 	uint32_t sx_mask;
 };
 FB_WIRE_IS(statx_in, 24);
+FB_WIRE_AT(statx_in, getattr_flags, 0);
+FB_WIRE_AT(statx_in, reserved, 4);
 FB_WIRE_AT(statx_in, fh, 8);
 FB_WIRE_AT(statx_in, sx_flags, 16);
 FB_WIRE_AT(statx_in, sx_mask, 20);
@@ -381,12 +391,15 @@ struct fb_wire_statfs_out {
 	struct fb_wire_kstatfs st;
 };
 FB_WIRE_IS(statfs_out, 80);
+FB_WIRE_AT(statfs_out, st, 0);
 
 struct fb_wire_access_in {
 	uint32_t mask;
 	uint32_t padding;
 };
 FB_WIRE_IS(access_in, 8);
+FB_WIRE_AT(access_in, mask, 0);
+FB_WIRE_AT(access_in, padding, 4);
 
 /* ---- names ------------------------------------------------------------------------------------*/
 
@@ -397,20 +410,24 @@ struct fb_wire_mknod_in {
 	uint32_t padding;
 };
 FB_WIRE_IS(mknod_in, 16);
+FB_WIRE_AT(mknod_in, mode, 0);
 FB_WIRE_AT(mknod_in, rdev, 4);
 FB_WIRE_AT(mknod_in, umask, 8);
+FB_WIRE_AT(mknod_in, padding, 12);
 
 struct fb_wire_mkdir_in {
 	uint32_t mode;
 	uint32_t umask;
 };
 FB_WIRE_IS(mkdir_in, 8);
+FB_WIRE_AT(mkdir_in, mode, 0);
 FB_WIRE_AT(mkdir_in, umask, 4);
 
 struct fb_wire_rename_in {
 	uint64_t newdir;
 };
 FB_WIRE_IS(rename_in, 8);
+FB_WIRE_AT(rename_in, newdir, 0);
 
 struct fb_wire_rename2_in {
 	uint64_t newdir;
@@ -418,12 +435,15 @@ struct fb_wire_rename2_in {
 	uint32_t padding;
 };
 FB_WIRE_IS(rename2_in, 16);
+FB_WIRE_AT(rename2_in, newdir, 0);
 FB_WIRE_AT(rename2_in, flags, 8);
+FB_WIRE_AT(rename2_in, padding, 12);
 
 struct fb_wire_link_in {
 	uint64_t oldnodeid;
 };
 FB_WIRE_IS(link_in, 8);
+FB_WIRE_AT(link_in, oldnodeid, 0);
 
 /* ---- open files -------------------------------------------------------------------------------*/
 
@@ -432,6 +452,7 @@ struct fb_wire_open_in {
 	uint32_t open_flags; /* FB_OPEN_* */
 };
 FB_WIRE_IS(open_in, 8);
+FB_WIRE_AT(open_in, flags, 0);
 FB_WIRE_AT(open_in, open_flags, 4);
 
 struct fb_wire_create_in {
@@ -441,6 +462,7 @@ struct fb_wire_create_in {
 	uint32_t open_flags; /* FB_OPEN_* */
 };
 FB_WIRE_IS(create_in, 16);
+FB_WIRE_AT(create_in, flags, 0);
 FB_WIRE_AT(create_in, mode, 4);
 FB_WIRE_AT(create_in, umask, 8);
 FB_WIRE_AT(create_in, open_flags, 12);
@@ -461,6 +483,7 @@ struct fb_wire_create_out {
 	struct fb_wire_open_out open;
 };
 FB_WIRE_IS(create_out, 144);
+FB_WIRE_AT(create_out, entry, 0);
 FB_WIRE_AT(create_out, open, 128);
 
 struct fb_wire_release_in {
@@ -470,6 +493,7 @@ struct fb_wire_release_in {
 	uint64_t lock_owner;
 };
 FB_WIRE_IS(release_in, 24);
+FB_WIRE_AT(release_in, fh, 0);
 FB_WIRE_AT(release_in, flags, 8);
 FB_WIRE_AT(release_in, release_flags, 12);
 FB_WIRE_AT(release_in, lock_owner, 16);
@@ -481,6 +505,9 @@ struct fb_wire_flush_in {
 	uint64_t lock_owner;
 };
 FB_WIRE_IS(flush_in, 24);
+FB_WIRE_AT(flush_in, fh, 0);
+FB_WIRE_AT(flush_in, unused, 8);
+FB_WIRE_AT(flush_in, padding, 12);
 FB_WIRE_AT(flush_in, lock_owner, 16);
 
 struct fb_wire_read_in {
@@ -499,6 +526,7 @@ FB_WIRE_AT(read_in, size, 16);
 FB_WIRE_AT(read_in, read_flags, 20);
 FB_WIRE_AT(read_in, lock_owner, 24);
 FB_WIRE_AT(read_in, flags, 32);
+FB_WIRE_AT(read_in, padding, 36);
 
 struct fb_wire_write_in {
 	uint64_t fh;
@@ -516,12 +544,15 @@ FB_WIRE_AT(write_in, size, 16);
 FB_WIRE_AT(write_in, write_flags, 20);
 FB_WIRE_AT(write_in, lock_owner, 24);
 FB_WIRE_AT(write_in, flags, 32);
+FB_WIRE_AT(write_in, padding, 36);
 
 struct fb_wire_write_out {
 	uint32_t size;
 	uint32_t padding;
 };
 FB_WIRE_IS(write_out, 8);
+FB_WIRE_AT(write_out, size, 0);
+FB_WIRE_AT(write_out, padding, 4);
 
 struct fb_wire_fsync_in {
 	uint64_t fh;
@@ -529,7 +560,9 @@ struct fb_wire_fsync_in {
 	uint32_t padding;
 };
 FB_WIRE_IS(fsync_in, 16);
+FB_WIRE_AT(fsync_in, fh, 0);
 FB_WIRE_AT(fsync_in, fsync_flags, 8);
+FB_WIRE_AT(fsync_in, padding, 12);
 
 struct fb_wire_fallocate_in {
 	uint64_t fh;
@@ -539,9 +572,11 @@ struct fb_wire_fallocate_in {
 	uint32_t padding;
 };
 FB_WIRE_IS(fallocate_in, 32);
+FB_WIRE_AT(fallocate_in, fh, 0);
 FB_WIRE_AT(fallocate_in, offset, 8);
 FB_WIRE_AT(fallocate_in, length, 16);
 FB_WIRE_AT(fallocate_in, mode, 24);
+FB_WIRE_AT(fallocate_in, padding, 28);
 
 /* The two values of whence that are sent: the client does the others by itself. */
 #define FB_WIRE_SEEK_DATA 3U
@@ -554,13 +589,16 @@ struct fb_wire_lseek_in {
 	uint32_t padding;
 };
 FB_WIRE_IS(lseek_in, 24);
+FB_WIRE_AT(lseek_in, fh, 0);
 FB_WIRE_AT(lseek_in, offset, 8);
 FB_WIRE_AT(lseek_in, whence, 16);
+FB_WIRE_AT(lseek_in, padding, 20);
 
 struct fb_wire_lseek_out {
 	uint64_t offset;
 };
 FB_WIRE_IS(lseek_out, 8);
+FB_WIRE_AT(lseek_out, offset, 0);
 
 struct fb_wire_copy_file_range_in {
 	uint64_t fh_in;
@@ -572,6 +610,7 @@ struct fb_wire_copy_file_range_in {
 	uint64_t flags;
 };
 FB_WIRE_IS(copy_file_range_in, 56);
+FB_WIRE_AT(copy_file_range_in, fh_in, 0);
 FB_WIRE_AT(copy_file_range_in, off_in, 8);
 FB_WIRE_AT(copy_file_range_in, nodeid_out, 16);
 FB_WIRE_AT(copy_file_range_in, fh_out, 24);
@@ -583,6 +622,7 @@ struct fb_wire_copy_file_range_out {
 	uint64_t bytes_copied;
 };
 FB_WIRE_IS(copy_file_range_out, 8);
+FB_WIRE_AT(copy_file_range_out, bytes_copied, 0);
 
 struct fb_wire_dirent {
 	uint64_t ino;
@@ -592,6 +632,7 @@ struct fb_wire_dirent {
 	/* namelen bytes, then zeros up to the next multiple of 8 */
 };
 FB_WIRE_IS(dirent, 24);
+FB_WIRE_AT(dirent, ino, 0);
 FB_WIRE_AT(dirent, off, 8);
 FB_WIRE_AT(dirent, namelen, 16);
 FB_WIRE_AT(dirent, type, 20);
@@ -601,6 +642,7 @@ struct fb_wire_direntplus {
 	struct fb_wire_dirent dirent;
 };
 FB_WIRE_IS(direntplus, 152);
+FB_WIRE_AT(direntplus, entry_out, 0);
 FB_WIRE_AT(direntplus, dirent, 128);
 
 /* ---- extended attributes ----------------------------------------------------------------------*/
@@ -612,8 +654,10 @@ struct fb_wire_setxattr_in {
 	uint32_t padding;
 };
 FB_WIRE_IS(setxattr_in, 16);
+FB_WIRE_AT(setxattr_in, size, 0);
 FB_WIRE_AT(setxattr_in, flags, 4);
 FB_WIRE_AT(setxattr_in, setxattr_flags, 8);
+FB_WIRE_AT(setxattr_in, padding, 12);
 
 /* Bytes of setxattr_in without FB_INIT_SETXATTR_EXT. */
 #define FB_WIRE_SETXATTR_IN_SHORT 8U
@@ -625,12 +669,16 @@ struct fb_wire_getxattr_in {
 	uint32_t padding;
 };
 FB_WIRE_IS(getxattr_in, 8);
+FB_WIRE_AT(getxattr_in, size, 0);
+FB_WIRE_AT(getxattr_in, padding, 4);
 
 struct fb_wire_getxattr_out {
 	uint32_t size;
 	uint32_t padding;
 };
 FB_WIRE_IS(getxattr_out, 8);
+FB_WIRE_AT(getxattr_out, size, 0);
+FB_WIRE_AT(getxattr_out, padding, 4);
 
 /* ---- locks, polling, control ------------------------------------------------------------------*/
 
@@ -658,16 +706,19 @@ FB_WIRE_AT(lk_in, fh, 0);
 FB_WIRE_AT(lk_in, owner, 8);
 FB_WIRE_AT(lk_in, lk, 16);
 FB_WIRE_AT(lk_in, lk_flags, 40);
+FB_WIRE_AT(lk_in, padding, 44);
 
 struct fb_wire_lk_out {
 	struct fb_wire_file_lock lk;
 };
 FB_WIRE_IS(lk_out, 24);
+FB_WIRE_AT(lk_out, lk, 0);
 
 struct fb_wire_interrupt_in {
 	uint64_t unique;
 };
 FB_WIRE_IS(interrupt_in, 8);
+FB_WIRE_AT(interrupt_in, unique, 0);
 
 struct fb_wire_bmap_in {
 	uint64_t block;
@@ -675,12 +726,15 @@ struct fb_wire_bmap_in {
 	uint32_t padding;
 };
 FB_WIRE_IS(bmap_in, 16);
+FB_WIRE_AT(bmap_in, block, 0);
 FB_WIRE_AT(bmap_in, blocksize, 8);
+FB_WIRE_AT(bmap_in, padding, 12);
 
 struct fb_wire_bmap_out {
 	uint64_t block;
 };
 FB_WIRE_IS(bmap_out, 8);
+FB_WIRE_AT(bmap_out, block, 0);
 
 struct fb_wire_ioctl_in {
 	uint64_t fh;
@@ -691,6 +745,7 @@ struct fb_wire_ioctl_in {
 	uint32_t out_size;
 };
 FB_WIRE_IS(ioctl_in, 32);
+FB_WIRE_AT(ioctl_in, fh, 0);
 FB_WIRE_AT(ioctl_in, flags, 8);
 FB_WIRE_AT(ioctl_in, cmd, 12);
 FB_WIRE_AT(ioctl_in, arg, 16);
@@ -706,12 +761,16 @@ struct fb_wire_ioctl_out {
 FB_WIRE_IS(ioctl_out, 16);
 FB_WIRE_AT(ioctl_out, result, 0);
 FB_WIRE_AT(ioctl_out, flags, 4);
+FB_WIRE_AT(ioctl_out, in_iovs, 8);
+FB_WIRE_AT(ioctl_out, out_iovs, 12);
 
 struct fb_wire_ioctl_iovec {
 	uint64_t base;
 	uint64_t len;
 };
 FB_WIRE_IS(ioctl_iovec, 16);
+FB_WIRE_AT(ioctl_iovec, base, 0);
+FB_WIRE_AT(ioctl_iovec, len, 8);
 
 struct fb_wire_poll_in {
 	uint64_t fh;
@@ -720,6 +779,7 @@ struct fb_wire_poll_in {
 	uint32_t events;
 };
 FB_WIRE_IS(poll_in, 24);
+FB_WIRE_AT(poll_in, fh, 0);
 FB_WIRE_AT(poll_in, kh, 8);
 FB_WIRE_AT(poll_in, flags, 16);
 FB_WIRE_AT(poll_in, events, 20);
@@ -729,11 +789,14 @@ struct fb_wire_poll_out {
 	uint32_t padding;
 };
 FB_WIRE_IS(poll_out, 8);
+FB_WIRE_AT(poll_out, revents, 0);
+FB_WIRE_AT(poll_out, padding, 4);
 
 struct fb_wire_syncfs_in {
 	uint64_t padding;
 };
 FB_WIRE_IS(syncfs_in, 8);
+FB_WIRE_AT(syncfs_in, padding, 0);
 
 /* What comes back after FB_NOTIFY_RETRIEVE, as the request NOTIFY_REPLY. */
 struct fb_wire_notify_retrieve_in {
@@ -745,8 +808,12 @@ struct fb_wire_notify_retrieve_in {
 	uint64_t dummy4;
 };
 FB_WIRE_IS(notify_retrieve_in, 40);
+FB_WIRE_AT(notify_retrieve_in, dummy1, 0);
 FB_WIRE_AT(notify_retrieve_in, offset, 8);
 FB_WIRE_AT(notify_retrieve_in, size, 16);
+FB_WIRE_AT(notify_retrieve_in, dummy2, 20);
+FB_WIRE_AT(notify_retrieve_in, dummy3, 24);
+FB_WIRE_AT(notify_retrieve_in, dummy4, 32);
 
 /* ---- memory windows (DAX) ---------------------------------------------------------------------*/
 
@@ -758,6 +825,7 @@ struct fb_wire_setupmapping_in {
 	uint64_t moffset;
 };
 FB_WIRE_IS(setupmapping_in, 40);
+FB_WIRE_AT(setupmapping_in, fh, 0);
 FB_WIRE_AT(setupmapping_in, foffset, 8);
 FB_WIRE_AT(setupmapping_in, len, 16);
 FB_WIRE_AT(setupmapping_in, flags, 24);
@@ -767,6 +835,7 @@ struct fb_wire_removemapping_in {
 	uint32_t count;
 };
 FB_WIRE_IS(removemapping_in, 4);
+FB_WIRE_AT(removemapping_in, count, 0);
 
 /* An array of these starts at offset 44 of the message, so its elements are not aligned. */
 struct fb_wire_removemapping_one {
@@ -774,6 +843,7 @@ struct fb_wire_removemapping_one {
 	uint64_t len;
 };
 FB_WIRE_IS(removemapping_one, 16);
+FB_WIRE_AT(removemapping_one, moffset, 0);
 FB_WIRE_AT(removemapping_one, len, 8);
 
 /* ---- extensions at the end of a request that makes an inode -------------------------------------
@@ -788,6 +858,7 @@ struct fb_wire_ext_header {
 	uint32_t type;
 };
 FB_WIRE_IS(ext_header, 8);
+FB_WIRE_AT(ext_header, size, 0);
 FB_WIRE_AT(ext_header, type, 4);
 
 /* The same as ext_header, seen as the start of security contexts: the type is their number. */
@@ -796,6 +867,8 @@ struct fb_wire_secctx_header {
 	uint32_t nr_secctx;
 };
 FB_WIRE_IS(secctx_header, 8);
+FB_WIRE_AT(secctx_header, size, 0);
+FB_WIRE_AT(secctx_header, nr_secctx, 4);
 
 /* One security context: this, the attribute's name with its NUL, then size bytes of label. */
 struct fb_wire_secctx {
@@ -803,12 +876,15 @@ struct fb_wire_secctx {
 	uint32_t padding;
 };
 FB_WIRE_IS(secctx, 8);
+FB_WIRE_AT(secctx, size, 0);
+FB_WIRE_AT(secctx, padding, 4);
 
 /* Behind ext_header: this, then nr_groups times a uint32_t. */
 struct fb_wire_supp_groups {
 	uint32_t nr_groups;
 };
 FB_WIRE_IS(supp_groups, 4);
+FB_WIRE_AT(supp_groups, nr_groups, 0);
 
 /* ---- notifications: what a server sends unasked -------------------------------------------------
  * One write: an out_header with unique 0 and error = the code, then the struct and what follows it.
@@ -831,6 +907,7 @@ struct fb_wire_notify_poll_out {
 	uint64_t kh;
 };
 FB_WIRE_IS(notify_poll_out, 8);
+FB_WIRE_AT(notify_poll_out, kh, 0);
 
 struct fb_wire_notify_inval_inode_out {
 	uint64_t ino; /* a nodeid */
@@ -838,6 +915,7 @@ struct fb_wire_notify_inval_inode_out {
 	int64_t len;  /* <= 0: to the end */
 };
 FB_WIRE_IS(notify_inval_inode_out, 24);
+FB_WIRE_AT(notify_inval_inode_out, ino, 0);
 FB_WIRE_AT(notify_inval_inode_out, off, 8);
 FB_WIRE_AT(notify_inval_inode_out, len, 16);
 
@@ -850,6 +928,7 @@ struct fb_wire_notify_inval_entry_out {
 	uint32_t flags;
 };
 FB_WIRE_IS(notify_inval_entry_out, 16);
+FB_WIRE_AT(notify_inval_entry_out, parent, 0);
 FB_WIRE_AT(notify_inval_entry_out, namelen, 8);
 FB_WIRE_AT(notify_inval_entry_out, flags, 12);
 
@@ -861,8 +940,10 @@ struct fb_wire_notify_delete_out {
 	uint32_t padding;
 };
 FB_WIRE_IS(notify_delete_out, 24);
+FB_WIRE_AT(notify_delete_out, parent, 0);
 FB_WIRE_AT(notify_delete_out, child, 8);
 FB_WIRE_AT(notify_delete_out, namelen, 16);
+FB_WIRE_AT(notify_delete_out, padding, 20);
 
 /* size bytes follow. */
 struct fb_wire_notify_store_out {
@@ -872,8 +953,10 @@ struct fb_wire_notify_store_out {
 	uint32_t padding;
 };
 FB_WIRE_IS(notify_store_out, 24);
+FB_WIRE_AT(notify_store_out, nodeid, 0);
 FB_WIRE_AT(notify_store_out, offset, 8);
 FB_WIRE_AT(notify_store_out, size, 16);
+FB_WIRE_AT(notify_store_out, padding, 20);
 
 /* The kernel sends NOTIFY_REPLY with unique = notify_unique. */
 struct fb_wire_notify_retrieve_out {
@@ -884,9 +967,11 @@ struct fb_wire_notify_retrieve_out {
 	uint32_t padding;
 };
 FB_WIRE_IS(notify_retrieve_out, 32);
+FB_WIRE_AT(notify_retrieve_out, notify_unique, 0);
 FB_WIRE_AT(notify_retrieve_out, nodeid, 8);
 FB_WIRE_AT(notify_retrieve_out, offset, 16);
 FB_WIRE_AT(notify_retrieve_out, size, 24);
+FB_WIRE_AT(notify_retrieve_out, padding, 28);
 
 /* count times a uint64_t nodeid follow. */
 struct fb_wire_notify_prune_out {
@@ -895,6 +980,8 @@ struct fb_wire_notify_prune_out {
 	uint64_t spare;
 };
 FB_WIRE_IS(notify_prune_out, 16);
+FB_WIRE_AT(notify_prune_out, count, 0);
+FB_WIRE_AT(notify_prune_out, padding, 4);
 FB_WIRE_AT(notify_prune_out, spare, 8);
 
 #endif

@@ -78,7 +78,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-cc -O2 -std=gnu17 -D_GNU_SOURCE -o "$work/fsops" "$root/tests/bench/fsops.c"
+cc -O2 -std=gnu17 -D_GNU_SOURCE -pthread -o "$work/fsops" "$root/tests/bench/fsops.c"
 
 # libfuse's example is compiled where nobody commits it.
 build_passthrough_ll() {

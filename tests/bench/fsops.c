@@ -3,7 +3,8 @@
  * Usage: fsops DIRECTORY [COUNT [BYTES]]
  *
  * Measures small operations in an empty folder that it makes in DIRECTORY, each COUNT times (2000),
- * and sequential data of BYTES (256 MiB) in pieces of 128 KiB. Prints a line "NAME VALUE UNIT" for
+ * and sequential data of BYTES (256 MiB) in pieces of 128 KiB. Creates come from 1 to 8 threads in the
+ * same folder, too ("creates-N": the time of all together, for one file). Prints a line "NAME VALUE UNIT" for
  * each: microseconds for one operation, or MiB/s. "cold" means that the kernel has just dropped the
  * names and inodes that nobody uses (needs root, else these lines are left out). Data that is read
  * was written just before, so the machine's memory has it.
@@ -12,6 +13,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PIECE = 128 << 10, SMALL = 4096 };
+enum { PIECE = 128 << 10, SMALL = 4096, THREADS_MAX = 8 };
 
 static unsigned count = 2000;
 static char buffer[PIECE];
@@ -66,6 +68,15 @@ static void do_create(unsigned i)
 	int fd = open(name_of("f", i), O_WRONLY | O_CREAT | O_EXCL, 0644);
 
 	must(fd, "create");
+	close(fd);
+}
+
+static void do_create_write(unsigned i)
+{
+	int fd = open(name_of("c", i), O_WRONLY | O_CREAT | O_EXCL, 0644);
+
+	must(fd, "create");
+	must(write(fd, buffer, SMALL), "write");
 	close(fd);
 }
 
@@ -138,6 +149,12 @@ static void do_pread(unsigned i)
 	must(pread(open_file, buffer, SMALL, (off_t)((i * 7919u) % count) * SMALL), "pread");
 }
 
+static void remove_all(const char *prefix)
+{
+	for (unsigned i = 0; i < count; i++)
+		must(unlink(name_of(prefix, i)), "unlink");
+}
+
 /* ---- measuring ----------------------------------------------------------------------------------------- */
 
 static void measure(const char *name, void (*operation)(unsigned i))
@@ -147,6 +164,39 @@ static void measure(const char *name, void (*operation)(unsigned i))
 	for (unsigned i = 0; i < count; i++)
 		operation(i);
 	printf("%s %.3f us\n", name, (now() - start) / count);
+}
+
+static unsigned threads;
+
+static void *create_share(void *arg)
+{
+	char name[32];
+
+	for (unsigned i = (unsigned)(uintptr_t)arg; i < count; i += threads) {
+		int fd;
+
+		snprintf(name, sizeof(name), "t%u", i);
+		fd = open(name, O_WRONLY | O_CREAT | O_EXCL, 0644);
+		must(fd, "create");
+		close(fd);
+	}
+	return NULL;
+}
+
+static void measure_creates(unsigned number)
+{
+	pthread_t running[THREADS_MAX];
+	double start = now();
+
+	threads = number;
+	for (uintptr_t i = 0; i < number; i++) {
+		if (pthread_create(&running[i], NULL, create_share, (void *)i) != 0)
+			errx(1, "no thread");
+	}
+	for (unsigned i = 0; i < number; i++)
+		pthread_join(running[i], NULL);
+	printf("creates-%u %.3f us\n", number, (now() - start) / count);
+	remove_all("t");
 }
 
 static void measure_readdir(const char *name, bool stats)
@@ -212,6 +262,10 @@ int main(int argc, char **argv)
 		bytes = (off_t)strtoull(argv[3], NULL, 10) / PIECE * PIECE;
 	memset(buffer, 'x', sizeof(buffer));
 	measure("create", do_create);
+	measure("create-write-4k-close", do_create_write);
+	remove_all("c");
+	for (unsigned number = 1; number <= THREADS_MAX; number *= 2)
+		measure_creates(number);
 	measure("open-write-4k-close", do_write);
 	measure("open-close", do_open);
 	measure("open-read-4k-close", do_read);
