@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Handlers that work on names in directories. */
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "core/driver_call.h"
@@ -70,6 +71,15 @@ int fb_handle_link(struct fb_req *req)
 				 &req->out.entry);
 }
 
+/* The client's kernel checks modes by itself, and the driver relies on that. */
+static bool client_checks(const struct fb_req *req)
+{
+	const struct fb_session *session = req->channel->session;
+
+	return session->transport->default_permissions ||
+	       (atomic_load(&session->granted) & FB_INIT_POSIX_ACL);
+}
+
 /* Third part of create_read_only(): the open has ended with r. */
 static int open_ended(struct fb_req *req, void *arg, int r)
 {
@@ -89,6 +99,9 @@ static int open_found(struct fb_req *req, void *arg, int r)
 		return r < 0 && r != -ENOENT ? r : -EROFS;
 	if (type != S_IFREG)
 		return open_ended(req, NULL, type == S_IFDIR ? -EISDIR : -EROFS);
+	/* It does not check what it believes to be new: have it look again. */
+	if (client_checks(req))
+		return open_ended(req, NULL, -ESTALE);
 	if (!driver(req)->open)
 		return 0;
 	r = fb_req_push_hook(req, open_ended, NULL);

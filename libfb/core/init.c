@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <libfb/log.h>
 #include <stdatomic.h>
-#include <unistd.h>
 
 #include "core/scope.h"
 #include "core/session.h"
@@ -21,11 +20,6 @@
 /* Pages in one request when the client does not know FB_INIT_MAX_PAGES. */
 #define PAGES_DEFAULT 32u
 #define PAGES_MAX 65535u
-
-static uint32_t page_size(void)
-{
-	return (uint32_t)sysconf(_SC_PAGESIZE);
-}
 
 /* What suits most drivers that have these operations. */
 static uint64_t wanted_by_default(const struct fb_session *session)
@@ -60,7 +54,7 @@ static struct fb_conn conn_offer(struct fb_session *session, const struct fb_wir
 	return (struct fb_conn){
 		.size = sizeof(struct fb_conn),
 		.minor = in->minor < FB_KERNEL_MINOR ? in->minor : FB_KERNEL_MINOR,
-		.page_size = page_size(),
+		.page_size = session->page_size,
 		.offered = offered,
 		.wanted = wanted_by_default(session) & offered,
 		.max_write = session->options.max_write,

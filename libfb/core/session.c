@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/scope.h"
 #include "core/sized.h"
@@ -19,8 +20,6 @@
 #define WORKERS_DEFAULT_MAX 16
 #define BLOCKED_WORKERS_MAX 64
 #define MAX_WRITE_DEFAULT (1u << 20)
-/* Linux takes every smaller number for this one (fs/fuse/inode.c). */
-#define MAX_WRITE_LEAST 4096u
 #define MAX_WRITE_LIMIT (256u << 20)
 #define MAX_PENDING_DEFAULT 4096
 #define QUIESCE_MS 1
@@ -37,7 +36,7 @@ static uint32_t workers_by_default(void)
 	return n > WORKERS_DEFAULT_MAX ? WORKERS_DEFAULT_MAX : (uint32_t)n;
 }
 
-static int options_settle(struct fb_session_options *o)
+static int options_settle(struct fb_session_options *o, uint32_t page_size)
 {
 	if (o->max_workers != 0 && o->workers > o->max_workers)
 		return fb_fail(EINVAL, "workers (%u) is more than max_workers (%u)", o->workers,
@@ -58,8 +57,9 @@ static int options_settle(struct fb_session_options *o)
 								    BLOCKED_WORKERS_MAX;
 	if (o->max_write == 0)
 		o->max_write = MAX_WRITE_DEFAULT;
-	if (o->max_write < MAX_WRITE_LEAST)
-		o->max_write = MAX_WRITE_LEAST;
+	/* Linux writes a page of its cache back as a whole (fs/fuse/file.c). */
+	if (o->max_write < page_size)
+		o->max_write = page_size;
 	if (o->max_pending == 0)
 		o->max_pending = MAX_PENDING_DEFAULT;
 	return 0;
@@ -93,7 +93,8 @@ int fb_session_new(const struct fb_driver_ops *ops, void *self,
 	if (options &&
 	    fb_sized_take(&session->options, sizeof(session->options), options, options->size) < 0)
 		return fb_fail(EINVAL, "the options' size is not set");
-	r = options_settle(&session->options);
+	session->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
+	r = options_settle(&session->options, session->page_size);
 	if (r < 0)
 		return r;
 	session->refs = 1;
@@ -137,10 +138,8 @@ static void session_free(struct fb_session *session)
 		return;
 	}
 	fb_notifier_fini(&session->notifier);
-	if (session->transport) {
-		channels_close(session);
-		session->transport->ops->free(session->transport);
-	}
+	if (session->transport)
+		fb_session_detach(session);
 	fb_workers_fini(&session->workers);
 	fb_backings_fini(&session->backings);
 	fb_interrupts_fini(&session->interrupts);
@@ -164,7 +163,21 @@ int fb_session_attach(struct fb_session *session, struct fb_transport *transport
 		return fb_fail(EBUSY, "the session has a transport already");
 	transport->session = session;
 	session->transport = transport;
+	/* The client that was refused went with its transport; this is another one. */
+	if (atomic_load(&session->phase) == FB_PHASE_REFUSED)
+		fb_session_set_phase(session, FB_PHASE_NEW);
 	return 0;
+}
+
+void fb_session_detach(struct fb_session *session)
+{
+	struct fb_transport *transport = session->transport;
+
+	pthread_mutex_lock(&session->channels_lock);
+	channels_close(session);
+	session->transport = NULL;
+	pthread_mutex_unlock(&session->channels_lock);
+	transport->ops->free(transport);
 }
 
 int fb_session_open_channel(struct fb_session *session, struct fb_channel **ret_channel)
@@ -323,11 +336,13 @@ void *fb_session_self(struct fb_session *session)
 
 bool fb_session_stats_op(struct fb_session *session, size_t index, struct fb_stats *ret_stats)
 {
-	unsigned count = atomic_load(&session->channel_count);
+	unsigned count;
 
 	if (index >= FB_OP_ROW_COUNT)
 		return false;
 	*ret_stats = (struct fb_stats){ .name = fb_op_row_at((unsigned)index)->name };
+	FB_SCOPED_LOCK(&session->channels_lock);
+	count = atomic_load(&session->channel_count);
 	for (unsigned i = 0; i < count; i++) {
 		fb_op_stats_add(&session->channels[i]->stats[index], ret_stats);
 		fb_op_stats_add(&session->channels[i]->shared[index], ret_stats);

@@ -18,7 +18,8 @@
 
 /*
  * How far a session has come. It only ever grows, except where a client may greet again
- * (fb_transport.greets_again): a new greeting leads from REFUSED or ENDED back to READY.
+ * (fb_transport.greets_again): a new greeting leads from REFUSED or ENDED back to READY; and a new
+ * transport leads from REFUSED back to NEW.
  */
 enum fb_phase {
 	FB_PHASE_NEW,     /* not greeted yet */
@@ -35,6 +36,7 @@ struct fb_session {
 	struct fb_driver_ops ops;
 	void *self;
 	struct fb_session_options options;
+	uint32_t page_size; /* of this machine */
 	struct fb_transport *transport;
 
 	/* The greeting. Workers read these without a lock: written before phase says READY. */
@@ -48,7 +50,7 @@ struct fb_session {
 	struct fb_conn conn; /* under phase_lock */
 	bool greeted;        /* the driver's init has run and its destroy has not; phase_lock */
 
-	/* Channels by index; only ever appended to. */
+	/* Channels by index; only ever appended to, until the transport goes. */
 	pthread_mutex_t channels_lock;
 	_Atomic unsigned channel_count;
 	struct fb_channel *channels[FB_CHANNELS_MAX];
@@ -70,6 +72,12 @@ struct fb_session {
  * has one.
  */
 int fb_session_attach(struct fb_session *session, struct fb_transport *transport);
+
+/*
+ * Take the transport away and free it with its channels: when the session goes, or before it has
+ * been ready; then it can get another one. Nothing is being served.
+ */
+void fb_session_detach(struct fb_session *session);
 
 /* Open the next channel of the session's transport. Returns 0 and the channel, or -errno. */
 int fb_session_open_channel(struct fb_session *session, struct fb_channel **ret_channel);

@@ -3,7 +3,6 @@
 #include <libfb/fb.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#pragma GCC diagnostic ignored "-Wunused-parameter"
 
 static const char text[] = "Hello, world!\n";
 static const struct fb_attr file = {
@@ -20,16 +19,18 @@ static int hello_getattr(void *self, struct fb_req *req, uint64_t node, const ui
 static int hello_read(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
 		      struct fb_sink *to, size_t count, uint64_t off)
 {
-	size_t size = off >= file.size ? 0 : count < file.size - off ? count : file.size - off;
-	int result = fb_sink_put(to, text + off, size);
+	size_t start = off < file.size ? off : file.size;
+	size_t size = count < file.size - start ? count : file.size - start;
+	int r = fb_sink_put(to, text + start, size);
 
-	return result < 0 ? result : (int)size;
+	return r < 0 ? r : (int)size;
 }
+
+static const struct fb_driver_ops ops = { sizeof(ops), .getattr = hello_getattr,
+					  .read = hello_read };
 
 int main(int argc, char **argv)
 {
-	const struct fb_driver_ops ops = { sizeof(ops), .getattr = hello_getattr,
-					   .read = hello_read };
 	struct fb_session *session;
 
 	if (fb_session_new(&ops, NULL, NULL, &session) == 0 &&

@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#pragma GCC diagnostic ignored "-Wunused-parameter"
 
 #define NODES_MAX 65536
 #define SIZE_MAX_BYTES (UINT64_C(1) << 30)

@@ -8,15 +8,6 @@ static uint32_t clamp_nsec(uint32_t nsec)
 	return nsec < NSEC_PER_SEC ? nsec : NSEC_PER_SEC - 1;
 }
 
-static uint64_t timeout_of(uint64_t sec, uint32_t nsec)
-{
-	uint64_t clamped = clamp_nsec(nsec);
-
-	if (sec > (UINT64_MAX - clamped) / NSEC_PER_SEC)
-		return UINT64_MAX;
-	return sec * NSEC_PER_SEC + clamped;
-}
-
 static struct fb_time time_of(uint64_t sec, uint32_t nsec)
 {
 	return (struct fb_time){ .sec = (int64_t)sec, .nsec = clamp_nsec(nsec) };
@@ -44,25 +35,6 @@ void fb_pack_attr(const struct fb_attr *attr, struct fb_wire_attr *ret_out)
 	};
 }
 
-void fb_unpack_attr(const struct fb_wire_attr *in, struct fb_attr *ret_attr)
-{
-	*ret_attr = (struct fb_attr){
-		.ino = in->ino,
-		.size = in->size,
-		.blocks = in->blocks,
-		.atime = time_of(in->atime, in->atimensec),
-		.mtime = time_of(in->mtime, in->mtimensec),
-		.ctime = time_of(in->ctime, in->ctimensec),
-		.mode = in->mode,
-		.nlink = in->nlink,
-		.uid = in->uid,
-		.gid = in->gid,
-		.rdev = in->rdev,
-		.blksize = in->blksize,
-		.flags = in->flags,
-	};
-}
-
 void fb_pack_attr_reply(const struct fb_attr_reply *reply, struct fb_wire_attr_out *ret_out)
 {
 	*ret_out = (struct fb_wire_attr_out){
@@ -85,25 +57,9 @@ void fb_pack_entry(const struct fb_entry *entry, struct fb_wire_entry_out *ret_o
 	fb_pack_attr(&entry->attr, &ret_out->attr);
 }
 
-void fb_unpack_entry(const struct fb_wire_entry_out *in, struct fb_entry *ret_entry)
-{
-	*ret_entry = (struct fb_entry){
-		.node = in->nodeid,
-		.generation = in->generation,
-		.entry_timeout_ns = timeout_of(in->entry_valid, in->entry_valid_nsec),
-		.attr_timeout_ns = timeout_of(in->attr_valid, in->attr_valid_nsec),
-	};
-	fb_unpack_attr(&in->attr, &ret_entry->attr);
-}
-
 static struct fb_wire_sx_time sx_time(struct fb_time time)
 {
 	return (struct fb_wire_sx_time){ .tv_sec = time.sec, .tv_nsec = clamp_nsec(time.nsec) };
-}
-
-static struct fb_time sx_time_of(struct fb_wire_sx_time time)
-{
-	return (struct fb_time){ .sec = time.tv_sec, .nsec = clamp_nsec(time.tv_nsec) };
 }
 
 void fb_pack_statx(const struct fb_statx *statx, struct fb_wire_statx_out *ret_out)
@@ -137,35 +93,6 @@ void fb_pack_statx(const struct fb_statx *statx, struct fb_wire_statx_out *ret_o
 	};
 }
 
-void fb_unpack_statx(const struct fb_wire_statx_out *in, struct fb_statx *ret_statx)
-{
-	const struct fb_wire_statx *stat = &in->stat;
-
-	*ret_statx = (struct fb_statx){
-		.attr = {
-			.ino = stat->ino,
-			.size = stat->size,
-			.blocks = stat->blocks,
-			.atime = sx_time_of(stat->atime),
-			.mtime = sx_time_of(stat->mtime),
-			.ctime = sx_time_of(stat->ctime),
-			.mode = stat->mode,
-			.nlink = stat->nlink,
-			.uid = stat->uid,
-			.gid = stat->gid,
-			.rdev = fb_rdev_pack(stat->rdev_major, stat->rdev_minor),
-			.blksize = stat->blksize,
-		},
-		.btime = sx_time_of(stat->btime),
-		.mask = stat->mask,
-		.attributes = stat->attributes,
-		.attributes_mask = stat->attributes_mask,
-		.dev_major = stat->dev_major,
-		.dev_minor = stat->dev_minor,
-		.attr_timeout_ns = timeout_of(in->attr_valid, in->attr_valid_nsec),
-	};
-}
-
 void fb_pack_statfs(const struct fb_statfs *statfs, struct fb_wire_statfs_out *ret_out)
 {
 	*ret_out = (struct fb_wire_statfs_out){ .st = {
@@ -178,20 +105,6 @@ void fb_pack_statfs(const struct fb_statfs *statfs, struct fb_wire_statfs_out *r
 							.namelen = statfs->namelen,
 							.frsize = statfs->frsize,
 						} };
-}
-
-void fb_unpack_statfs(const struct fb_wire_statfs_out *in, struct fb_statfs *ret_statfs)
-{
-	*ret_statfs = (struct fb_statfs){
-		.blocks = in->st.blocks,
-		.bfree = in->st.bfree,
-		.bavail = in->st.bavail,
-		.files = in->st.files,
-		.ffree = in->st.ffree,
-		.bsize = in->st.bsize,
-		.namelen = in->st.namelen,
-		.frsize = in->st.frsize,
-	};
 }
 
 void fb_pack_lock(const struct fb_lock *lock, struct fb_wire_file_lock *ret_out)

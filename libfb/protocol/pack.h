@@ -25,12 +25,8 @@ void fb_pack_lock(const struct fb_lock *lock, struct fb_wire_file_lock *ret_out)
 /* backing_id: 0 without a backing file that the kernel knows. */
 void fb_pack_open(const struct fb_open *open, int32_t backing_id, struct fb_wire_open_out *ret_out);
 
-/* The way back: of requests, and of answers for those who check them. */
+/* The way back, for requests and their locks. */
 void fb_unpack_setattr(const struct fb_wire_setattr_in *in, struct fb_setattr *ret_set);
 void fb_unpack_lock(const struct fb_wire_file_lock *in, struct fb_lock *ret_lock);
-void fb_unpack_attr(const struct fb_wire_attr *in, struct fb_attr *ret_attr);
-void fb_unpack_entry(const struct fb_wire_entry_out *in, struct fb_entry *ret_entry);
-void fb_unpack_statx(const struct fb_wire_statx_out *in, struct fb_statx *ret_statx);
-void fb_unpack_statfs(const struct fb_wire_statfs_out *in, struct fb_statfs *ret_statfs);
 
 #endif

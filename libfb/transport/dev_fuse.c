@@ -426,7 +426,7 @@ static int attach(struct fb_session *session, const struct fb_mount *mount,
 	if (!fuse)
 		return fb_fail(ENOMEM, "no memory for a mount");
 	fuse->mount = *mount;
-	fuse->sizes = fb_dev_fuse_sizes((size_t)sysconf(_SC_PAGESIZE), session->options.max_write,
+	fuse->sizes = fb_dev_fuse_sizes(session->page_size, session->options.max_write,
 					read_pages_limit());
 	fuse->transport = (struct fb_transport){
 		.ops = &ops,

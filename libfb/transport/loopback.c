@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/channel.h"
 #include "core/dispatch.h"
@@ -20,8 +19,8 @@
 #include "protocol/wire.h"
 #include "transport/mailbox.h"
 
-/* A client without FB_INIT_MAX_PAGES reads up to 32 pages of 4 KiB at a time. */
-#define ROOM_MIN ((size_t)128 << 10)
+/* A client without FB_INIT_MAX_PAGES reads up to 32 pages at a time. */
+#define PAGES_MIN 32
 /* Headers and fixed struct of a WRITE. */
 #define WRITE_HEAD (sizeof(struct fb_wire_in_header) + sizeof(struct fb_wire_write_in))
 #define READAHEAD_DEFAULT (128u << 10)
@@ -321,19 +320,29 @@ static int greet(struct fb_loopback *loop, const struct fb_loopback_options *opt
 static struct fb_loopback *loopback_make(const struct fb_session *session)
 {
 	struct fb_loopback *loop = calloc(1, sizeof(*loop));
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t room = (session->options.max_write + page - 1) / page * page;
+	size_t page = session->page_size;
+	size_t pages = (session->options.max_write + page - 1) / page;
 
 	if (!loop)
 		return NULL;
-	room = room > ROOM_MIN ? room : ROOM_MIN;
 	loop->transport = (struct fb_transport){
 		.ops = &ops,
-		.max_room = room,
+		.max_room = page * (pages > PAGES_MIN ? pages : PAGES_MIN),
 	};
 	fb_mailbox_init(&loop->box);
 	pthread_mutex_init(&loop->lock, NULL);
 	return loop;
+}
+
+/* Undo what fb_loopback_new() did: the greeting failed. */
+static void give_up(struct fb_session *session)
+{
+	/* Where only the answer was lost, the driver has begun: it has to end. */
+	if (atomic_load(&session->phase) == FB_PHASE_READY)
+		fb_session_end_outside(session);
+	else
+		fb_session_detach(session);
+	fb_session_unref(session);
 }
 
 int fb_loopback_new(struct fb_session *session, const struct fb_loopback_options *options,
@@ -358,8 +367,7 @@ int fb_loopback_new(struct fb_session *session, const struct fb_loopback_options
 	loop->session = fb_session_ref(session);
 	r = known.no_init ? 0 : greet(loop, &known);
 	if (r < 0) {
-		/* It stays attached to the refused session and goes with it. */
-		fb_session_unref(session);
+		give_up(session);
 		return r;
 	}
 	*ret_loopback = loop;

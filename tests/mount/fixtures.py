@@ -150,6 +150,18 @@ def client(name):
     return program
 
 
+def as_user(uid, action):
+    """Run action() in a child with this id; its status is 0, an errno, or 255 for any other end."""
+
+    def become_and_act():
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        action()
+
+    return reap(in_background(become_and_act))
+
+
 # ---- mounts ----------------------------------------------------------------------------------------
 
 
@@ -337,8 +349,8 @@ class Host:
         path.mkdir()
         return path
 
-    def mount(self, kind, source, options, name):
-        path = self.folder(name)
+    def mount(self, kind, source, options, name, parent=None):
+        path = self.folder(name, parent)
         done = run("mount", "-t", kind, "-o", options, source, path, ok=False)
         if done.returncode != 0:
             pytest.skip(f"mount -t {kind} -o {options}: {done.stdout.strip()}")

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from fixtures import host, in_background, needs_root, reap, serve, tidy, umount  # noqa: F401
+from fixtures import as_user, host, needs_root, serve, tidy, umount  # noqa: F401
 
 pytestmark = needs_root
 
@@ -73,18 +73,6 @@ def mapped(serve, host):
         os.close(tree)
     yield server.source, target
     umount(target)
-
-
-def as_user(uid, action):
-    """Run action() in a child with this id; its status is 0, an errno, or 255 for any other end."""
-
-    def become_and_act():
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
-        action()
-
-    return reap(in_background(become_and_act))
 
 
 def test_owners_are_shown_mapped(mapped):

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from fixtures import host, needs_root, run, serve, tidy  # noqa: F401
+from fixtures import host, needs_root, run, serve, tidy, wait_until  # noqa: F401
 from trees import assert_same, make_tree
 
 pytestmark = needs_root
@@ -33,11 +33,16 @@ def kernel_has_passthrough():
 
 
 @pytest.fixture
-def past(serve):
-    """A mount whose data goes past the server."""
+def serve_past(serve):
+    """serve_past(source): a mount whose data goes past the server."""
     if not kernel_has_passthrough():
         pytest.skip(f"Linux {os.uname().release} has no FUSE passthrough")
-    return serve("--kernel-passthrough")
+    return lambda source=None: serve("--kernel-passthrough", source=source)
+
+
+@pytest.fixture
+def past(serve_past):
+    return serve_past()
 
 
 def some_bytes(size, seed=1):
@@ -210,6 +215,81 @@ def test_backing_files_are_given_back(past):
     for number in range(3000):
         (past.path / f"file{number % 7}").write_bytes(b"x")
     past.wait_held(base + 8)
+
+
+def test_files_without_a_name_are_given_back(host, serve_past):
+    """O_TMPFILE: the data goes past the server, and the file's space is free once it is closed."""
+    source = host.tmpfs()
+    server = serve_past(source)
+
+    def free():
+        now = os.statvfs(source)
+        return now.f_ffree, now.f_bfree
+
+    before = free()
+    folder = os.open(server.path, os.O_RDONLY | os.O_DIRECTORY)
+    for number in range(200):
+        file = os.open(server.path, os.O_TMPFILE | os.O_RDWR)
+        data = b"%d" % number * PAGE
+        os.write(file, data)
+        assert os.pread(file, len(data), 0) == data
+        if number % 10 == 0:  # it gets a name, and is opened by it beside the first descriptor
+            os.link(f"/proc/self/fd/{file}", "name", dst_dir_fd=folder)
+            other = os.open(server.path / "name", os.O_RDWR)
+            os.pwrite(other, b"second", 0)
+            assert os.pread(file, 6, 0) == b"second"
+            os.unlink(server.path / "name")
+            os.close(other)
+            os.pwrite(file, b"first", 0)
+        os.close(file)
+    os.close(folder)
+    # A file that the kernel still had would hold its inode and its pages.
+    wait_until("all files are gone", 10, lambda: free() == before)
+    statistics = server.statistics()
+    assert statistics["TMPFILE"] == 200
+    assert data_requests(server) == 0
+
+
+def test_one_file_goes_through_the_server(host, serve_past):
+    """What the kernel refuses to register, as too deep a stack, concerns that file alone."""
+    source = host.folder("source")
+    layers = host.tmpfs()
+    for name in ("lower", "upper", "work"):
+        (layers / name).mkdir()
+    words = f"lowerdir={layers}/lower,upperdir={layers}/upper,workdir={layers}/work"
+    deep = host.mount("overlay", "overlay", words, "overlay", parent=source).name
+    server = serve_past(source)
+    assert source.stat().st_dev != (source / deep).stat().st_dev
+
+    def use(file, turn):
+        data = some_bytes(PAGE, turn)
+        os.pwrite(file, data, turn * PAGE)
+        assert os.pread(file, PAGE, turn * PAGE) == data
+
+    early = os.open(server.path / "early", os.O_RDWR | os.O_CREAT)
+    use(early, 0)
+    refused = os.open(server.path / deep / "file", os.O_RDWR | os.O_CREAT)
+    again = os.open(server.path / deep / "file", os.O_RDWR)
+    late = os.open(server.path / "late", os.O_RDWR | os.O_CREAT)
+    straight = direct(server.path / "early")
+    for turn in range(1, 4):
+        for file in (early, late):
+            use(file, turn)
+        os.pwritev(straight, [aligned(some_bytes(PAGE, turn + 50))], turn * PAGE)
+        assert os.pread(early, PAGE, turn * PAGE) == some_bytes(PAGE, turn + 50)
+    assert data_requests(server) == 0, server.statistics()
+    for turn in range(3):
+        use(refused, turn)
+        use(again, turn + 3)
+    statistics = server.statistics()
+    assert statistics["WRITE"] == 6
+    for file in (early, refused, again, late, straight):
+        os.close(file)
+    whole = b"".join(some_bytes(PAGE, turn) for turn in range(6))
+    assert (source / deep / "file").read_bytes() == whole == (server.path / deep / "file").read_bytes()
+    # The next file of the kind that works is not held responsible.
+    (server.path / "next").write_bytes(b"x")
+    assert server.statistics()["WRITE"] == 6
 
 
 @pytest.mark.parametrize("kind", ["tmpfs", "overlay"])

@@ -140,38 +140,54 @@ int node_access(struct share_client *client, uint64_t node, uint32_t mask)
 	return call(client, FB_OP_ACCESS, node, piece(&in, sizeof(in)), NULL, NULL, NULL, 0);
 }
 
+int node_call_extended(struct share_client *client, uint32_t opcode, uint64_t node,
+		       const struct iovec *parts, size_t count, void *body, size_t size)
+{
+	unsigned char message[4096], answer[1024];
+	struct fb_wire_in_header header = {
+		.len = sizeof(header),
+		.opcode = opcode,
+		.unique = client->unique += 2,
+		.nodeid = node,
+		.uid = client->uid,
+		.gid = client->gid,
+		.pid = client->pid,
+		.total_extlen = (uint16_t)(parts[count - 1].iov_len / 8),
+	};
+	struct fb_wire_out_header out;
+	ssize_t got;
+
+	for (size_t i = 0; i < count; i++) {
+		if (parts[i].iov_len == 0)
+			continue;
+		assert_true(header.len + parts[i].iov_len <= sizeof(message));
+		memcpy(message + header.len, parts[i].iov_base, parts[i].iov_len);
+		header.len += (uint32_t)parts[i].iov_len;
+	}
+	memcpy(message, &header, sizeof(header));
+	got = fb_loopback_send(client->loopback, message, header.len, answer, sizeof(answer));
+	assert_true(got >= (ssize_t)sizeof(out));
+	memcpy(&out, answer, sizeof(out));
+	if (out.error != 0)
+		return out.error;
+	assert_int_equal(got, sizeof(out) + size);
+	memcpy(body, answer + sizeof(out), size);
+	return 0;
+}
+
 int node_mkdir_extended(struct share_client *client, uint64_t parent, const char *name,
 			uint32_t mode, const void *extensions, size_t size,
 			struct fb_wire_entry_out *ret_entry)
 {
-	struct fb_wire_mkdir_in in = { .mode = mode };
-	unsigned char message[4096], answer[sizeof(struct fb_wire_out_header) + sizeof(*ret_entry)];
-	struct fb_wire_in_header header = {
-		.opcode = FB_OP_MKDIR,
-		.unique = 1000002,
-		.nodeid = parent,
-		.uid = client->uid,
-		.gid = client->gid,
-		.pid = client->pid,
-		.total_extlen = (uint16_t)(size / 8),
+	const struct fb_wire_mkdir_in in = { .mode = mode };
+	const struct iovec parts[] = {
+		piece(&in, sizeof(in)),
+		piece(name, strlen(name) + 1),
+		piece(extensions, size),
 	};
-	struct fb_wire_out_header out;
-	unsigned char *at = message + sizeof(header);
 
-	memcpy(at, &in, sizeof(in));
-	at += sizeof(in);
-	memcpy(at, name, strlen(name) + 1);
-	at += strlen(name) + 1;
-	memcpy(at, extensions, size);
-	at += size;
-	header.len = (uint32_t)(at - message);
-	memcpy(message, &header, sizeof(header));
-	assert_true(fb_loopback_send(client->loopback, message, header.len, answer,
-				     sizeof(answer)) >= (ssize_t)sizeof(out));
-	memcpy(&out, answer, sizeof(out));
-	if (out.error == 0)
-		memcpy(ret_entry, answer + sizeof(out), sizeof(*ret_entry));
-	return out.error;
+	return node_call_extended(client, FB_OP_MKDIR, parent, parts, 3, ret_entry,
+				  sizeof(*ret_entry));
 }
 
 uint64_t node_of(struct share_client *client, const char *name)

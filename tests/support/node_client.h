@@ -31,9 +31,13 @@ int node_syncfs(struct share_client *client, uint64_t node);
 int node_access(struct share_client *client, uint64_t node, uint32_t mask);
 
 /*
- * MKDIR with extensions behind the name: security labels and groups as they come on the wire. size
- * is a multiple of 8.
+ * A request with extensions at its end: security labels and groups as they come on the wire. parts
+ * are what stands before them, the last is the extensions, whose size is a multiple of 8. The body of
+ * the answer, size bytes, goes to body.
  */
+int node_call_extended(struct share_client *client, uint32_t opcode, uint64_t node,
+		       const struct iovec *parts, size_t count, void *body, size_t size);
+/* MKDIR that way. */
 int node_mkdir_extended(struct share_client *client, uint64_t parent, const char *name,
 			uint32_t mode, const void *extensions, size_t size,
 			struct fb_wire_entry_out *ret_entry);

@@ -330,6 +330,88 @@ static void test_passthrough_is_not_mixed(void **state)
 	close(fd);
 }
 
+/* H8: what CREATE and TMPFILE open has an id of its own, which goes back with the release. */
+static void test_passthrough_of_what_is_made(void **state)
+{
+	int fd = memfd_create("backing", MFD_CLOEXEC);
+	struct rig *rig = start_with_kernel(fd);
+	struct client *c = &rig->client;
+	const struct fb_wire_create_out *out = client_body(c);
+	struct fb_wire_create_in in = { .flags = O_TMPFILE | O_RDWR, .mode = S_IFREG | 0600 };
+
+	(void)state;
+	for (int id = 1; id < 20; id += 2) {
+		rig->mock.open.fh = 77;
+		rig->mock.entry.node = 5;
+		assert_int_equal(CLIENT_CALL_NAME(c, FB_OP_TMPFILE, 1, in, "/"), 0);
+		assert_int_equal(out->open.backing_id, id);
+		assert_true(out->open.open_flags & FB_FOPEN_PASSTHROUGH);
+		rig->mock.open.fh = 78;
+		rig->mock.entry.node = 6;
+		assert_int_equal(client_create(c, 1, "a", O_RDWR), 0);
+		assert_int_equal(out->open.backing_id, id + 1);
+		assert_true(out->open.open_flags & FB_FOPEN_PASSTHROUGH);
+		assert_int_equal(rig->session->backings.count, 2);
+		client_let_go(c);
+		assert_int_equal(rig->session->backings.count, 0);
+		assert_int_equal(opened, id + 1);
+		assert_int_equal(closed, id + 1);
+	}
+	/* An answer that does not arrive leaves nothing either. */
+	fb_loopback_drop_answers(rig->loop, 1, ENOENT);
+	assert_int_equal(CLIENT_CALL_NAME(c, FB_OP_TMPFILE, 1, in, "/"), -ENOENT);
+	assert_int_equal(opened, 21);
+	assert_int_equal(closed, 21);
+	assert_int_equal(rig->session->backings.count, 0);
+	rig_end(rig);
+	assert_int_equal(closed, 21);
+	close(fd);
+}
+
+/* H9: one file that the kernel will not take changes nothing for the others, nor for ever. */
+static void test_passthrough_fails_for_one(void **state)
+{
+	int fd = memfd_create("backing", MFD_CLOEXEC);
+	struct rig *rig = start_with_kernel(fd);
+	struct client *c = &rig->client;
+	const struct fb_wire_open_out *open = client_body(c);
+
+	(void)state;
+	assert_int_equal(client_open(c, FB_OP_OPEN, 6, O_RDWR), 0);
+	assert_int_equal(open->backing_id, 1);
+	next_id = -ELOOP;
+	rig->mock.open.flags = FB_FOPEN_KEEP_CACHE;
+	assert_int_equal(client_open(c, FB_OP_OPEN, 5, O_RDWR), 0);
+	assert_int_equal(open->backing_id, 0);
+	assert_int_equal(open->open_flags, FB_FOPEN_KEEP_CACHE);
+	assert_int_equal(opened, 2);
+	next_id = 10;
+	/* Its other opens do without, too; nobody tries again while it is open. */
+	rig->mock.open.fh = 78;
+	assert_int_equal(client_open(c, FB_OP_OPEN, 5, O_RDONLY), 0);
+	assert_int_equal(open->backing_id, 0);
+	assert_int_equal(open->open_flags, FB_FOPEN_KEEP_CACHE);
+	assert_int_equal(opened, 2);
+	/* The one from before and one that is new. */
+	assert_int_equal(client_open(c, FB_OP_OPEN, 6, O_RDWR), 0);
+	assert_int_equal(open->backing_id, 1);
+	assert_int_equal(open->open_flags, FB_FOPEN_PASSTHROUGH);
+	assert_int_equal(client_open(c, FB_OP_OPEN, 7, O_RDWR), 0);
+	assert_int_equal(open->backing_id, 10);
+	assert_int_equal(open->open_flags, FB_FOPEN_PASSTHROUGH);
+	assert_int_equal(client_read(c, FB_OP_READ, 5, 77, 0, 4), 0);
+	assert_int_equal(mock_calls(&rig->mock, MOCK_read), 1);
+	client_let_go(c);
+	/* What was never registered is not given back. */
+	assert_int_equal(closed, 2);
+	assert_int_equal(client_open(c, FB_OP_OPEN, 5, O_RDWR), 0);
+	assert_int_equal(open->backing_id, 11);
+	client_let_go(c);
+	assert_int_equal(closed, 3);
+	rig_end(rig);
+	close(fd);
+}
+
 /* Ids go back also when the client does not release. */
 static void test_passthrough_at_the_end(void **state)
 {
@@ -364,6 +446,8 @@ int main(void)
 		TEST(test_release_waits_for_readers),
 		cmocka_unit_test(test_passthrough),
 		cmocka_unit_test(test_passthrough_is_not_mixed),
+		cmocka_unit_test(test_passthrough_of_what_is_made),
+		cmocka_unit_test(test_passthrough_fails_for_one),
 		cmocka_unit_test(test_passthrough_at_the_end),
 	};
 

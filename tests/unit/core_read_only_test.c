@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "core/session.h"
 #include "message.h"
 #include "rig.h"
 
@@ -78,6 +79,25 @@ static void test_create_of_what_is_there(void **state)
 	assert_int_equal(mock_calls(&rig->mock, MOCK_open), 1);
 	assert_int_equal(mock_calls(&rig->mock, MOCK_create), 0);
 	assert_int_equal(rig->mock.last.numbers[0], 5);
+}
+
+/* A client that checks modes has not checked what it believes to be new. */
+static void test_create_of_what_nobody_has_checked(void **state)
+{
+	struct rig *rig = *state;
+	struct client *c = &rig->client;
+
+	rig->session->transport->default_permissions = true;
+	assert_int_equal(client_create(c, 1, "there", O_RDONLY), -ESTALE);
+	rig->session->transport->default_permissions = false;
+	rig->session->granted |= FB_INIT_POSIX_ACL; /* has it check, too */
+	assert_int_equal(client_create(c, 1, "there", O_RDONLY), -ESTALE);
+	assert_int_equal(mock_calls(&rig->mock, MOCK_open), 0);
+	assert_int_equal(mock_nodes_out(&rig->mock), 0);
+	rig->mock.entry.attr.mode = S_IFDIR | 0755;
+	assert_int_equal(client_create(c, 1, "dir", O_RDONLY), -EISDIR);
+	mock_force(&rig->mock, MOCK_lookup, -ENOENT);
+	assert_int_equal(client_create(c, 1, "new", O_RDONLY), -EROFS);
 }
 
 static void test_create_that_would_change(void **state)
@@ -178,9 +198,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_all_changes_are_refused),   TEST(test_opens_for_change_are_refused),
-		TEST(test_create_of_what_is_there),   TEST(test_create_that_would_change),
-		TEST(test_create_whose_open_fails),   TEST(test_create_of_what_is_no_file),
-		TEST(test_create_with_a_slow_lookup), TEST(test_create_with_a_slow_open),
+		TEST(test_create_of_what_is_there),   TEST(test_create_of_what_nobody_has_checked),
+		TEST(test_create_that_would_change),  TEST(test_create_whose_open_fails),
+		TEST(test_create_of_what_is_no_file), TEST(test_create_with_a_slow_lookup),
+		TEST(test_create_with_a_slow_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

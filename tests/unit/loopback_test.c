@@ -335,6 +335,45 @@ static void test_refused(void **state)
 	rig_end(rig);
 }
 
+/* A refused loopback leaves nothing behind: the next one finds the session as it was. */
+static void test_again_after_a_refusal(void **state)
+{
+	struct rig *rig = rig_new();
+
+	(void)state;
+	mock_force(&rig->mock, MOCK_init, -EXDEV);
+	assert_int_equal(rig_connect(rig), -EXDEV);
+	assert_int_equal(fb_session_wait_ready(rig->session, 0), -ECONNREFUSED);
+	assert_int_equal(fb_loopback_new(rig->session, &rig->loop_options, &rig->loop), -EXDEV);
+	assert_null(rig->loop);
+	assert_int_equal(mock_calls(&rig->mock, MOCK_init), 2);
+
+	mock_unforce(&rig->mock, MOCK_init);
+	assert_int_equal(fb_loopback_new(rig->session, &rig->loop_options, &rig->loop), 0);
+	client_init(&rig->client, rig->loop);
+	assert_int_equal(fb_session_wait_ready(rig->session, 0), 0);
+	assert_int_equal(client_getattr(&rig->client, 1), 0);
+	assert_int_equal(rig_stats(rig, FB_OP_INIT).requests, 1);
+	assert_int_equal(rig_stats(rig, FB_OP_INIT).errors, 0);
+	rig_end(rig);
+}
+
+/* A client that is too old is refused before the driver is asked. */
+static void test_again_after_an_old_client(void **state)
+{
+	struct rig *rig = rig_new();
+
+	(void)state;
+	rig->loop_options.minor = 26;
+	assert_int_equal(rig_connect(rig), -EPROTO);
+	rig->loop_options.minor = 27;
+	assert_int_equal(fb_loopback_new(rig->session, &rig->loop_options, &rig->loop), 0);
+	client_init(&rig->client, rig->loop);
+	assert_int_equal(client_getattr(&rig->client, 1), 0);
+	assert_int_equal(mock_calls(&rig->mock, MOCK_init), 1);
+	rig_end(rig);
+}
+
 static void test_without_greeting(void **state)
 {
 	struct rig *rig = rig_new();
@@ -397,6 +436,8 @@ int main(void)
 		cmocka_unit_test(test_old_client),
 		cmocka_unit_test(test_offer),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_again_after_a_refusal),
+		cmocka_unit_test(test_again_after_an_old_client),
 		cmocka_unit_test(test_without_greeting),
 	};
 

@@ -144,6 +144,98 @@ static void test_all_kinds_come_back(void **state)
 	assert_int_equal(share_release(&share, file.node, file.fh, 0), 0);
 }
 
+/* Whether a node's descriptor is closed just now: the next use has to open it by its handle. */
+static bool is_closed(uint64_t node)
+{
+	struct fb_inode *inode = fb_inode_get(share.driver, node);
+	bool closed;
+
+	assert_non_null(inode);
+	closed = inode->fd < 0;
+	fb_inode_put(share.driver, inode);
+	return closed;
+}
+
+/* Use so many other files that the descriptor of this one is closed. */
+static void close_descriptor_of(uint64_t node)
+{
+	struct fb_wire_attr_out attr;
+
+	for (unsigned i = 0; i < FILES && !is_closed(node); i++)
+		assert_int_equal(node_getattr(&share, nodes[i], &attr), 0);
+	assert_true(is_closed(node));
+}
+
+/* P4: the server needs its own rights to open by handle, and the user's to make things. */
+static void users_work_on_closed_nodes(bool caller_credentials)
+{
+	struct fb_passthrough_options options = { .size = sizeof(options),
+						  .handles = FB_HANDLES_MANDATORY,
+						  .caller_credentials = caller_credentials,
+						  .max_descriptors = LIMIT };
+	struct fb_wire_entry_out dir, entry;
+	struct fb_wire_create_out made;
+	struct fb_wire_open_out open;
+	uint64_t file;
+
+	share_open(&share, &options, NULL);
+	make_files(FILES);
+	look_up_all(FILES);
+	share.uid = 1000;
+	share.gid = 1001;
+	assert_int_equal(node_mkdir(&share, ROOT, "dir", 0700, &dir), 0);
+	close_descriptor_of(dir.nodeid);
+	assert_int_equal(node_mkdir(&share, dir.nodeid, "sub", 0755, &entry), 0);
+	assert_int_equal(entry.attr.uid, 1000);
+	assert_int_equal(entry.attr.gid, 1001);
+	close_descriptor_of(dir.nodeid);
+	assert_int_equal(node_symlink(&share, dir.nodeid, "link", "there", &entry), 0);
+	assert_int_equal(entry.attr.uid, 1000);
+	close_descriptor_of(dir.nodeid);
+	assert_int_equal(share_create(&share, dir.nodeid, "file", 0600, O_RDWR, &made), 0);
+	assert_int_equal(made.entry.attr.uid, 1000);
+	assert_int_equal(made.entry.attr.gid, 1001);
+	file = made.entry.nodeid;
+	assert_int_equal(share_write(&share, file, made.open.fh, "x", 1, 0, O_RDWR, 0), 1);
+	assert_int_equal(share_release(&share, file, made.open.fh, 0), 0);
+	/* Create finds it again, with both closed. */
+	close_descriptor_of(file);
+	close_descriptor_of(dir.nodeid);
+	assert_true(is_closed(file));
+	assert_int_equal(share_create(&share, dir.nodeid, "file", 0600, O_RDWR | O_TRUNC, &made),
+			 0);
+	assert_int_equal(made.entry.nodeid, file);
+	assert_int_equal(made.entry.attr.size, 0);
+	assert_int_equal(made.entry.attr.uid, 1000);
+	assert_int_equal(share_release(&share, file, made.open.fh, 0), 0);
+	close_descriptor_of(file);
+	assert_int_equal(share_open_file(&share, file, O_RDWR, 0, &open), 0);
+	assert_int_equal(share_release(&share, file, open.fh, 0), 0);
+	close_descriptor_of(file);
+	close_descriptor_of(dir.nodeid);
+	assert_int_equal(node_link(&share, file, dir.nodeid, "second", &entry), 0);
+	assert_int_equal(entry.nodeid, file);
+	assert_int_equal(entry.attr.nlink, 2);
+	/* The rights to open by handle are not those to look in. */
+	close_descriptor_of(dir.nodeid);
+	share.uid = share.gid = 1002;
+	assert_int_equal(node_mkdir(&share, dir.nodeid, "other", 0755, &entry), -EACCES);
+	assert_int_equal(share_create(&share, dir.nodeid, "other", 0600, O_RDWR, &made), -EACCES);
+	assert_int_equal(geteuid(), 0);
+}
+
+static void test_users_work_on_closed_nodes(void **state)
+{
+	(void)state;
+	start_with_handles();
+	if (geteuid() != 0)
+		SKIP_BECAUSE("only root may act as others");
+	share_close(&share);
+	users_work_on_closed_nodes(false);
+	share_close(&share);
+	users_work_on_closed_nodes(true);
+}
+
 /* A file without a name can not be opened by its handle: its descriptor is kept or got back. */
 static void test_unlinked_nodes_survive(void **state)
 {
@@ -373,6 +465,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_more_nodes_than_descriptors),
 		TEST(test_all_kinds_come_back),
+		TEST(test_users_work_on_closed_nodes),
 		TEST(test_unlinked_nodes_survive),
 		TEST(test_nothing_to_close),
 		TEST(test_listing_beyond_the_budget),

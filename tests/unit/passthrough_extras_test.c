@@ -300,6 +300,36 @@ static void ioctls_change_flags_by_option(void **state)
 	assert_int_equal(call(&file, FS_IOC_SETFLAGS, &flags, 2, NULL, 0), -EINVAL);
 }
 
+/* D15: reading goes on; for a change it does not matter whether it would be allowed elsewhere. */
+static void ioctls_change_nothing_read_only(void **state)
+{
+	static const bool allowed[] = { false, true };
+	struct share_file file;
+	struct fsxattr xattr;
+	int flags = -1;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+		if (i > 0)
+			share_close(&client);
+		begin((struct fb_passthrough_options){ .read_only = true,
+						       .set_inode_flags = allowed[i] });
+		share_make(&client, "f", "", 0644);
+		file = share_open_name(&client, "f", O_RDONLY);
+		if (call(&file, FS_IOC_GETFLAGS, NULL, 0, &flags, 4) == -ENOTTY)
+			SKIP_BECAUSE("/tmp has no inode flags");
+		assert_int_equal(flags, host_flags("f"));
+		assert_int_equal(call(&file, FS_IOC_FSGETXATTR, NULL, 0, &xattr, sizeof(xattr)),
+				 sizeof(xattr));
+		flags ^= FS_NODUMP_FL;
+		assert_int_equal(call(&file, FS_IOC_SETFLAGS, &flags, 4, NULL, 0), -EROFS);
+		xattr.fsx_xflags ^= FS_XFLAG_NODUMP;
+		assert_int_equal(call(&file, FS_IOC_FSSETXATTR, &xattr, sizeof(xattr), NULL, 0),
+				 -EROFS);
+		assert_int_equal(host_flags("f"), flags ^ FS_NODUMP_FL);
+	}
+}
+
 /* No number that is not on the list reaches the host. */
 static void other_ioctls_are_unknown(void **state)
 {
@@ -333,6 +363,7 @@ int main(void)
 		TEST(copies_on_the_host),
 		TEST(ioctls_read_flags),
 		TEST_WITH_OPTIONS(ioctls_change_flags_by_option),
+		TEST_WITH_OPTIONS(ioctls_change_nothing_read_only),
 		TEST(other_ioctls_are_unknown),
 	};
 

@@ -8,6 +8,7 @@
 #include "node_client.h"
 
 #include "drivers/passthrough/handle_table.h"
+#include "drivers/passthrough/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -324,6 +325,36 @@ static void create_opens_what_exists(void **state)
 	share_expect(&client, "f", "");
 }
 
+/*
+ * Whoever relies on the client's checks opens nothing that the client believes to be new: it has not
+ * checked that. The client looks again then, finds the file, and opens it.
+ */
+static void create_leaves_unchecked_files_alone(void **state)
+{
+	static const int flags[] = { O_RDONLY, O_RDWR, O_WRONLY | O_TRUNC, O_RDONLY | O_NOFOLLOW };
+	struct fb_wire_create_out made = { 0 };
+	unsigned descriptors;
+	size_t nodes;
+
+	(void)state;
+	share_make(&client, "f", "content", 0666);
+	client.driver->all_as_caller = false; /* as with default_permissions */
+	descriptors = share_descriptors();
+	nodes = client.driver->inodes.count;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		assert_int_equal(share_create(&client, FB_ROOT_NODE, "f", 0600, flags[i], &made),
+				 -ESTALE);
+	assert_int_equal(share_create(&client, FB_ROOT_NODE, "f", 0600, O_RDWR | O_EXCL, &made),
+			 -EEXIST);
+	assert_int_equal(client.driver->inodes.count, nodes);
+	assert_int_equal(share_descriptors(), descriptors);
+	share_expect(&client, "f", "content");
+	assert_int_equal(share_create(&client, FB_ROOT_NODE, "n", 0600, O_RDWR, &made), 0);
+	client.driver->options.read_only = true;
+	assert_int_equal(share_create(&client, FB_ROOT_NODE, "f", 0600, O_RDONLY, &made), -ESTALE);
+	assert_int_equal(share_create(&client, FB_ROOT_NODE, "o", 0600, O_RDONLY, &made), -EROFS);
+}
+
 /* H7: what can not be opened by create stays untouched and costs nothing. */
 static void create_on_other_types(void **state)
 {
@@ -430,6 +461,7 @@ struct writer {
 	struct share_file file;
 	int flags;
 	uint64_t off;
+	int host, host_flags; /* the descriptor behind the handle, and its flags at the start */
 	const char *complaint;
 };
 
@@ -439,10 +471,13 @@ static void *write_much(void *arg)
 	char *block = aligned_alloc(4096, 4096);
 
 	memset(block, writer->flags & O_APPEND ? 'a' : 'd', 4096);
-	for (int i = 0; i < 50 && !writer->complaint; i++)
+	for (int i = 0; i < 50 && !writer->complaint; i++) {
 		if (share_write(&writer->client, writer->file.node, writer->file.fh, block, 4096,
 				writer->off, writer->flags, 0) != 4096)
 			writer->complaint = "a write failed";
+		else if (fcntl(writer->host, F_GETFL) != writer->host_flags)
+			writer->complaint = "the flags of the descriptor have changed";
+	}
 	free(block);
 	return NULL;
 }
@@ -452,6 +487,7 @@ static void flags_belong_to_requests(void **state)
 	struct share_file file;
 	struct writer writers[2];
 	pthread_t threads[2];
+	struct fb_handle *handle;
 	struct stat host;
 	char got[3];
 	int fd;
@@ -460,17 +496,22 @@ static void flags_belong_to_requests(void **state)
 	share_make(&client, "f", "", 0666);
 	assert_int_equal(truncate(share_path(&client, "f"), 4096), 0);
 	file = share_open_name(&client, "f", O_RDWR | O_DIRECT);
+	handle = fb_handle_get(client.driver, file.fh, file.node, FB_HANDLE_FILE);
+	assert_non_null(handle);
 	for (int i = 0; i < 2; i++) {
 		writers[i] = (struct writer){
 			.client = client,
 			.file = file,
 			.flags = i ? O_RDWR | O_APPEND : O_RDWR | O_DIRECT,
+			.host = handle->fd,
+			.host_flags = fcntl(handle->fd, F_GETFL),
 		};
 		writers[i].client.unique += 1000000 * ((uint64_t)i + 1);
 		assert_int_equal(pthread_create(&threads[i], NULL, write_much, &writers[i]), 0);
 	}
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	fb_handle_put(client.driver, handle);
 	assert_null(writers[0].complaint);
 	assert_null(writers[1].complaint);
 	assert_int_equal(stat(share_path(&client, "f"), &host), 0);
@@ -575,6 +616,59 @@ static void suid_goes_when_asked(void **state)
 	assert_int_equal(host.st_size, 0);
 }
 
+/* CREATE of a name that exists, with a wish that only the client's kernel can have. */
+static int create_killing(const char *name, int flags, uint32_t open_flags,
+			  struct fb_wire_create_out *ret_made)
+{
+	struct fb_wire_create_in in = {
+		.flags = (uint32_t)flags | O_CREAT,
+		.mode = S_IFREG | 0600,
+		.open_flags = open_flags,
+	};
+	char text[16];
+	const struct iovec pieces[] = { { &in, sizeof(in) }, { text, strlen(name) + 1 } };
+
+	snprintf(text, sizeof(text), "%s", name);
+	return (int)share_call(&client, FB_OP_CREATE, FB_ROOT_NODE, pieces, 2, ret_made,
+			       sizeof(*ret_made));
+}
+
+/* A create that finds the file there and cuts it clears the bits as OPEN does, and says so. */
+static void suid_goes_when_create_cuts(void **state)
+{
+	static const struct {
+		int flags;
+		uint32_t open_flags, mode, size;
+	} cases[] = {
+		{ O_RDWR | O_TRUNC, FB_OPEN_KILL_SUIDGID, 0755, 0 },
+		{ O_WRONLY | O_TRUNC, FB_OPEN_KILL_SUIDGID, 0755, 0 },
+		{ O_RDWR | O_TRUNC, 0, 06755, 0 },
+		{ O_RDWR, FB_OPEN_KILL_SUIDGID, 06755, 7 },
+	};
+	struct fb_wire_create_out made = { 0 };
+	struct stat host;
+
+	(void)state;
+	NEED_ROOT();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		print_message("case %zu\n", i);
+		share_make(&client, "c", "content", 06755);
+		assert_int_equal(create_killing("c", cases[i].flags, cases[i].open_flags, &made),
+				 sizeof(made));
+		assert_int_equal(stat(share_path(&client, "c"), &host), 0);
+		assert_int_equal(host.st_mode & 07777, cases[i].mode);
+		assert_int_equal(host.st_size, cases[i].size);
+		assert_int_equal(made.entry.attr.mode & 07777, cases[i].mode);
+		assert_int_equal(made.entry.attr.size, cases[i].size);
+		assert_int_equal(share_release(&client, made.entry.nodeid, made.open.fh, 0), 0);
+		assert_int_equal(unlink(share_path(&client, "c")), 0);
+	}
+	/* A new file has the bits that it was made with. */
+	assert_int_equal(create_killing("n", O_RDWR | O_TRUNC, FB_OPEN_KILL_SUIDGID, &made),
+			 sizeof(made));
+	assert_int_equal(made.entry.attr.mode & 07777, 0600);
+}
+
 /* fallocate and copies carry no such wish: whoever is not root loses the bits. */
 static void suid_goes_for_plain_users(void **state)
 {
@@ -622,6 +716,7 @@ int main(void)
 		TEST(creates),
 		TEST(foreign_creates_are_refused),
 		TEST(create_opens_what_exists),
+		TEST(create_leaves_unchecked_files_alone),
 		TEST(create_on_other_types),
 		TEST(create_counts_one_lookup),
 		TEST(undelivered_creates_leave_nothing),
@@ -630,6 +725,7 @@ int main(void)
 		TEST(flags_belong_to_requests),
 		TEST(creates_beside_a_swapping_host),
 		TEST(suid_goes_when_asked),
+		TEST(suid_goes_when_create_cuts),
 		TEST(suid_goes_for_plain_users),
 	};
 

@@ -112,6 +112,73 @@ static void test_bind_mounts(void **state)
 	bind_mounts(FB_HANDLES_PREFER);
 }
 
+/* The flags that READDIRPLUS tells of a name in the root. */
+static uint32_t listed_flags(const char *name)
+{
+	uint8_t answer[8192];
+	struct fb_wire_direntplus wire;
+	uint64_t fh;
+	ssize_t got;
+
+	assert_int_equal(share_open_dir(&share, ROOT, O_RDONLY, &fh), 0);
+	got = share_list(&share, FB_OP_READDIRPLUS, ROOT, fh, 0, answer, sizeof(answer));
+	share_release_dir(&share, ROOT, fh);
+	for (size_t at = 0; got > 0 && at < (size_t)got;
+	     at += (sizeof(wire) + wire.dirent.namelen + 7) / 8 * 8) {
+		memcpy(&wire, answer + at, sizeof(wire));
+		if (wire.dirent.namelen != strlen(name) ||
+		    memcmp(answer + at + sizeof(wire), name, strlen(name)) != 0)
+			continue;
+		assert_int_not_equal(wire.entry_out.nodeid, 0);
+		return wire.entry_out.attr.flags;
+	}
+	fail_msg("%s is not listed", name);
+	return 0;
+}
+
+static uint32_t set_mode_flags(uint64_t node, uint32_t mode)
+{
+	const struct fb_wire_setattr_in set = { .valid = FB_SETATTR_MODE, .mode = mode };
+	struct fb_wire_attr_out attr;
+
+	assert_int_equal(node_setattr(&share, node, &set, &attr), 0);
+	assert_int_equal(attr.attr.mode & 07777, mode);
+	return attr.attr.flags;
+}
+
+/* G14: a client that hears of the mount in one answer only takes it for a plain folder again. */
+static void test_every_answer_tells_of_mounts(void **state)
+{
+	static const bool announce[] = { true, false };
+
+	(void)state;
+	need_namespace();
+	for (size_t i = 0; i < sizeof(announce) / sizeof(announce[0]); i++) {
+		uint32_t expected = announce[i] ? FB_ATTR_SUBMOUNT : 0;
+		struct fb_wire_entry_out entry;
+		struct fb_wire_attr_out attr;
+
+		start(FB_HANDLES_PREFER, announce[i]);
+		make_mount("tmp", NULL);
+		assert_int_equal(mkdir(share_path(&share, "plain"), 0755), 0);
+		/* Before anything else has told of it. */
+		assert_int_equal(listed_flags("tmp"), expected);
+		assert_int_equal(listed_flags("plain"), 0);
+		assert_int_equal(share_lookup(&share, ROOT, "tmp", &entry), 0);
+		assert_int_equal(entry.attr.flags, expected);
+		assert_int_equal(set_mode_flags(entry.nodeid, 0711), expected);
+		assert_int_equal(node_getattr(&share, entry.nodeid, &attr), 0);
+		assert_int_equal(attr.attr.flags, expected);
+		assert_int_equal(set_mode_flags(node_of(&share, "plain"), 0711), 0);
+		assert_int_equal(set_mode_flags(ROOT, 0777), 0);
+		/* Folders made inside are part of the mount, not mounts. */
+		assert_int_equal(node_mkdir(&share, entry.nodeid, "inner", 0755, &entry), 0);
+		assert_int_equal(entry.attr.flags, 0);
+		unmount("tmp");
+		teardown(NULL);
+	}
+}
+
 static void test_not_announced(void **state)
 {
 	struct fb_wire_entry_out entry;
@@ -283,7 +350,7 @@ int main(void)
 		TEST(test_bind_mounts),      TEST(test_not_announced),
 		TEST(test_many_bind_mounts), TEST(test_mounts_come_and_go),
 		TEST(test_mounted_file),     TEST(test_no_handles_without_mount_ids),
-		TEST(test_mountinfo),
+		TEST(test_mountinfo),        TEST(test_every_answer_tells_of_mounts),
 	};
 
 	return cmocka_run_group_tests(tests, enter_namespace, NULL);

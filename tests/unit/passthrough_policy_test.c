@@ -7,12 +7,15 @@
 
 #include "node_client.h"
 
+#include "drivers/passthrough/handle_table.h"
+#include "drivers/passthrough/open_flags.h"
 #include "drivers/passthrough/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -133,9 +136,86 @@ static void read_only_refuses_changes(void **state)
 	share_expect(&client, "f", "content");
 }
 
+/* What may stand in the way of data that goes past the server; each alone is enough. */
+enum { SWITCHED_OFF = 1, NOT_GRANTED = 2, GATHERS_WRITES = 4, SEALED = 8, ALL_OBSTACLES = 15 };
+
+static struct fb_passthrough *bypass_driver(unsigned obstacles, enum fb_cache cache)
+{
+	static struct fb_passthrough fs;
+
+	memset(&fs, 0, sizeof(fs));
+	/* What does not matter is set. */
+	fs.options.cache = cache;
+	fs.options.read_only = fs.options.set_inode_flags = fs.options.announce_submounts = true;
+	fs.direct_io = fs.noatime = fs.xattr = fs.posix_lock = fs.killpriv = true;
+	fs.granted = ~(FB_INIT_PASSTHROUGH | FB_INIT_WRITEBACK_CACHE);
+	fs.kernel_passthrough = !(obstacles & SWITCHED_OFF);
+	if (!(obstacles & NOT_GRANTED))
+		fs.granted |= FB_INIT_PASSTHROUGH;
+	if (obstacles & GATHERS_WRITES)
+		fs.granted |= FB_INIT_WRITEBACK_CACHE;
+	fs.options.seal_size = obstacles & SEALED;
+	return &fs;
+}
+
+/* Of one driver and one file: how many of all flags to open with let data go past the server. */
+static unsigned count_bypassing(const struct fb_passthrough *fs, int fd, bool allowed)
+{
+	static const int modes[] = { O_RDONLY, O_WRONLY, O_RDWR };
+	static const int extras[] = { 0, O_TRUNC, O_DIRECT, O_SYNC, O_NOATIME | O_NONBLOCK, 0x20 };
+	unsigned count = 0;
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		for (size_t j = 0; j < sizeof(extras) / sizeof(extras[0]); j++) {
+			int flags = modes[i] | extras[j];
+
+			assert_int_equal(fb_open_flags_backing(fs, fd, flags), allowed);
+			assert_false(fb_open_flags_backing(fs, fd, flags | O_APPEND));
+			count += allowed;
+		}
+	}
+	return count;
+}
+
+static unsigned count_bypassing_modes(const struct fb_passthrough *fs, bool allowed)
+{
+	static const mode_t permissions[] = { 0, 0644, 0777, 0010 };
+	int fd = memfd_create("file", MFD_CLOEXEC);
+	unsigned count = 0;
+
+	assert_true(fd >= 0);
+	for (unsigned special = 0; special < 8; special++) {
+		for (size_t i = 0; i < sizeof(permissions) / sizeof(permissions[0]); i++) {
+			mode_t mode = special << 9 | permissions[i];
+
+			assert_int_equal(fchmod(fd, mode), 0);
+			count += count_bypassing(fs, fd, allowed && !(mode & (S_ISUID | S_ISGID)));
+		}
+	}
+	close(fd);
+	/* What can not be looked at may be anything. */
+	assert_false(fb_open_flags_backing(fs, fd, O_RDONLY));
+	return count;
+}
+
+/* P1, P2, H9: which data goes past the server, in every combination of what decides. */
+static void data_goes_past_the_server(void **state)
+{
+	unsigned count = 0;
+
+	(void)state;
+	for (unsigned obstacles = 0; obstacles <= ALL_OBSTACLES; obstacles++)
+		for (unsigned cache = FB_CACHE_AUTO; cache <= FB_CACHE_ALWAYS; cache++)
+			count += count_bypassing_modes(bypass_driver(obstacles, cache),
+						       obstacles == 0);
+	/* Policies, without set-id bits sticky or not, permissions, access modes, other flags. */
+	assert_int_equal(count, 4 * 2 * 4 * 3 * 6);
+}
+
 /* P1, P2 */
 static void sealed_sizes_stay(void **state)
 {
+	static const int cutting[] = { O_RDONLY, O_WRONLY, O_RDWR, O_WRONLY | O_APPEND };
 	struct fb_wire_copy_file_range_in copy = { .len = 8 };
 	struct fb_wire_create_out made = { 0 };
 	struct fb_wire_open_out open = { 0 };
@@ -150,9 +230,19 @@ static void sealed_sizes_stay(void **state)
 	assert_int_equal(share_write(&client, file.node, file.fh, "C", 1, 0, O_RDWR | O_APPEND, 0),
 			 -EPERM);
 	assert_int_equal(share_write(&client, file.node, file.fh, "xx", 2, 6, O_RDWR, 0), -EPERM);
-	assert_int_equal(share_open_file(&client, file.node, O_RDWR | O_TRUNC, 0, &open), -EPERM);
-	assert_int_equal(share_create(&client, FB_ROOT_NODE, "f", 0644, O_RDWR | O_TRUNC, &made),
-			 -EPERM);
+	for (size_t i = 0; i < sizeof(cutting) / sizeof(cutting[0]); i++) {
+		int flags = cutting[i] | O_TRUNC;
+
+		assert_int_equal(share_open_file(&client, file.node, flags, 0, &open), -EPERM);
+		assert_int_equal(share_create(&client, FB_ROOT_NODE, "f", 0644, flags, &made),
+				 -EPERM);
+	}
+	/* What is new has nothing to lose. */
+	assert_int_equal(share_create(&client, FB_ROOT_NODE, "n", 0644, O_RDWR | O_TRUNC, &made),
+			 0);
+	assert_int_equal(
+		share_write(&client, made.entry.nodeid, made.open.fh, "x", 1, 0, O_RDWR, 0),
+		-EPERM);
 	assert_int_equal(share_fallocate(&client, file.node, file.fh, 0, 0, 8), -EPERM);
 	assert_int_equal(share_fallocate(&client, file.node, file.fh, FALLOC_FL_KEEP_SIZE, 0, 8),
 			 0);
@@ -188,6 +278,84 @@ static void writeback_makes_files_readable(void **state)
 	assert_int_equal(share_create(&client, FB_ROOT_NODE, "n", 0200, O_WRONLY, &made), 0);
 	assert_int_equal(share_read(&client, made.entry.nodeid, made.open.fh, got, 8, 0, O_WRONLY),
 			 0);
+}
+
+/* How the descriptor behind a handle reads and writes. */
+static int host_flags(uint64_t node, uint64_t fh)
+{
+	struct fb_handle *handle = fb_handle_get(client.driver, fh, node, FB_HANDLE_FILE);
+	int flags;
+
+	assert_non_null(handle);
+	flags = fcntl(handle->fd, F_GETFL);
+	fb_handle_put(client.driver, handle);
+	return flags & (O_ACCMODE | O_APPEND | O_DIRECT);
+}
+
+/* One file as CREATE, TMPFILE or OPEN gave it: can it be read, and where do writes go? */
+static void expect_fit_for_writeback(uint64_t node, const struct fb_wire_open_out *open, int flags)
+{
+	char got[8] = "";
+
+	assert_int_equal(host_flags(node, open->fh), O_RDWR);
+	assert_int_equal(open->open_flags & (FB_FOPEN_NOFLUSH | FB_FOPEN_DIRECT_IO), 0);
+	assert_int_equal(share_write(&client, node, open->fh, "ab", 2, 0, flags, 0), 2);
+	/* The page cache knows the place; what a program writes past it goes to the end. */
+	assert_int_equal(share_write(&client, node, open->fh, "A", 1, 0, flags, FB_WRITE_CACHE), 1);
+	assert_int_equal(share_write(&client, node, open->fh, "c", 1, 0, O_WRONLY | O_APPEND, 0),
+			 1);
+	assert_int_equal(share_read(&client, node, open->fh, got, 8, 0, flags), 3);
+	assert_memory_equal(got, "Abc", 3);
+	share_release(&client, node, open->fh, 0);
+}
+
+/* H6: all that opens files opens them alike. */
+static void writeback_fits_every_open(void **state)
+{
+	static const int flags[] = { O_WRONLY, O_WRONLY | O_APPEND, O_RDWR | O_APPEND };
+	struct fb_wire_create_out made = { 0 };
+	struct fb_wire_open_out open = { 0 };
+
+	(void)state;
+	begin((struct fb_passthrough_options){ .writeback = true });
+	if (!(client.granted & FB_INIT_WRITEBACK_CACHE))
+		SKIP_BECAUSE("write-back was not granted");
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		/* A name that is new, then one that exists. */
+		for (unsigned times = 0; times < 2; times++) {
+			assert_int_equal(
+				share_create(&client, FB_ROOT_NODE, "n", 0600, flags[i], &made), 0);
+			assert_int_equal(truncate(share_path(&client, "n"), 0), 0);
+			expect_fit_for_writeback(made.entry.nodeid, &made.open, flags[i]);
+		}
+		assert_int_equal(truncate(share_path(&client, "n"), 0), 0);
+		assert_int_equal(share_open_file(&client, made.entry.nodeid, flags[i], 0, &open),
+				 0);
+		expect_fit_for_writeback(made.entry.nodeid, &open, flags[i]);
+		assert_int_equal(node_unlink(&client, FB_ROOT_NODE, "n"), 0);
+		if (share_tmpfile(&client, FB_ROOT_NODE, 0200, flags[i], &made) == 0)
+			expect_fit_for_writeback(made.entry.nodeid, &made.open, flags[i]);
+	}
+	/* A user's file that the user may not read: as OPEN, without the cache. */
+	share_make(&client, "f", "content", 0222);
+	if (geteuid() == 0)
+		client.uid = client.gid = 1000;
+	assert_int_equal(share_create(&client, FB_ROOT_NODE, "f", 0644, O_WRONLY | O_APPEND, &made),
+			 0);
+	assert_true(made.open.open_flags & FB_FOPEN_DIRECT_IO);
+	assert_int_equal(host_flags(made.entry.nodeid, made.open.fh), O_WRONLY);
+}
+
+/* H6: without write-back nobody reads what was opened for writing. */
+static void only_writeback_adds_reading(void **state)
+{
+	struct fb_wire_create_out made = { 0 };
+
+	(void)state;
+	begin((struct fb_passthrough_options){ 0 });
+	assert_int_equal(share_create(&client, FB_ROOT_NODE, "n", 0644, O_WRONLY | O_APPEND, &made),
+			 0);
+	assert_int_equal(host_flags(made.entry.nodeid, made.open.fh), O_WRONLY);
 }
 
 /* P6: O_DIRECT is dropped where it is not allowed, and then needs no alignment. */
@@ -335,8 +503,11 @@ int main(void)
 		TEST(flush_is_saved_where_it_does_nothing),
 		TEST(flush_drops_locks),
 		TEST(read_only_refuses_changes),
+		cmocka_unit_test(data_goes_past_the_server),
 		TEST(sealed_sizes_stay),
 		TEST(writeback_makes_files_readable),
+		TEST(writeback_fits_every_open),
+		TEST(only_writeback_adds_reading),
 		TEST(direct_io_can_be_off),
 		TEST(stateless_opens_need_no_handle),
 		TEST(stateless_opens_read_what_is_read_only),

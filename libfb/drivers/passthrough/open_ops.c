@@ -220,9 +220,10 @@ static int make_and_enter(struct making *making, struct fb_entry *ret_entry,
 }
 
 /*
- * What create answers about an existing name that is not a regular file. Clients ask for regular
- * files only; ESTALE has them look again and do what the type wants (follow the link, open the
- * FIFO), which is theirs to do.
+ * What create answers about an existing name that it does not open. ESTALE has the client look again
+ * and do what is its to do: follow the link, open the FIFO. Also, check the permissions of a file
+ * that the host has made meanwhile: its kernel checks none for what it believes to be new
+ * (fs/fuse/dir.c, FMODE_CREATED), and only where we open as the caller does the host check them.
  */
 static int check_existing(const struct making *making, const struct fb_inode *inode)
 {
@@ -230,7 +231,7 @@ static int check_existing(const struct making *making, const struct fb_inode *in
 		return -EISDIR;
 	if (S_ISLNK(inode->type) && (making->flags & O_NOFOLLOW))
 		return -ELOOP;
-	return fb_inode_is_regular(inode) ? 0 : -ESTALE;
+	return fb_inode_is_regular(inode) && making->fs->all_as_caller ? 0 : -ESTALE;
 }
 
 static int open_found(struct making *making, struct fb_inode *inode, struct fb_entry *entry,

@@ -312,7 +312,7 @@ void fb_req_on_interrupt(struct fb_req *req, void (*wake)(struct fb_req *req, vo
  * had been completed before (a mistake of the driver, which is logged), or -EINVAL when result is
  * FB_PENDING: then it is still to be completed.
  */
-int fb_req_complete(struct fb_req *req, int result);
+int fb_req_complete(struct fb_req *req, int result) FB_MUST_CHECK;
 
 /* Hooks that fit on one request. */
 #define FB_REQ_HOOKS_MAX 4

@@ -28,7 +28,7 @@ struct fb_loopback_options {
 /*
  * Attach a loopback to session and greet it (FUSE_INIT). The session is referenced, options may be
  * NULL. Returns 0 and a loopback; -EBUSY when the session has a transport, -EINVAL (options without
- * size), -ENOMEM, or what the greeting was answered with.
+ * size), -ENOMEM, or what the greeting was answered with: then the session can be tried again.
  */
 int fb_loopback_new(struct fb_session *session, const struct fb_loopback_options *options,
 		    struct fb_loopback **ret_loopback) FB_MUST_CHECK;

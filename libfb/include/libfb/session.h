@@ -26,7 +26,7 @@ struct fb_session_options {
 	 * workers = 1 stays 1, so that a driver need not be thread-safe.
 	 */
 	uint32_t max_workers;
-	/* Bytes in one write at most. Default 1 MiB; the client's kernel may force less. */
+	/* Bytes in one write at most, from a page up. Default 1 MiB; the kernel may force less. */
 	uint32_t max_write;
 	/* Requests that the driver may hold back with FB_PENDING. Default 4096. */
 	uint32_t max_pending;
