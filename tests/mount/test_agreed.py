@@ -7,24 +7,12 @@ import subprocess
 
 import pytest
 
-from fixtures import host, in_background, needs_root, reap, serve, tidy  # noqa: F401
+from fixtures import as_user, host, needs_root, serve, tidy  # noqa: F401
 
 pytestmark = needs_root
 
 NOBODY = 65534
 PAGE = mmap.PAGESIZE
-
-
-def as_nobody(call):
-    """Call this as user nobody, in a process of its own; returns its error number or 0."""
-
-    def become_and_call():
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-        call()
-
-    return reap(in_background(become_and_call))
 
 
 # ---- mappings of files without cached data ------------------------------------------------------------
@@ -121,7 +109,7 @@ in_each_mode = pytest.mark.parametrize("options", MODES, ids=lambda options: " "
 def test_create_opens_no_file_of_others(surprise, options, flags):
     """Permissions count for a file that create finds, as for one that open finds."""
     path, host_file = surprise(0o600, *options)
-    assert as_nobody(lambda: os.open(path, os.O_CREAT | flags, 0o600)) == errno.EACCES
+    assert as_user(NOBODY, lambda: os.open(path, os.O_CREAT | flags, 0o600)) == errno.EACCES
     assert host_file.read_text() == "content"
     assert host_file.stat().st_uid == 0
 
@@ -136,7 +124,7 @@ def test_create_opens_what_everybody_may(surprise, options):
         os.write(fd, b" and more")
         os.close(fd)
 
-    assert as_nobody(append) == 0
+    assert as_user(NOBODY, append) == 0
     assert host_file.read_text() == "content and more"
     assert host_file.stat().st_mode & 0o7777 == 0o666
 
@@ -145,7 +133,7 @@ def test_create_opens_what_everybody_may(surprise, options):
 def test_create_that_cuts_a_suid_file(surprise, options):
     """Cut by somebody without privileges the file is no longer suid, on the host and in the mount."""
     path, host_file = surprise(0o6777, *options)
-    assert as_nobody(lambda: os.close(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))) == 0
+    assert as_user(NOBODY, lambda: os.close(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))) == 0
     assert host_file.stat().st_mode & 0o7777 == 0o777
     assert host_file.stat().st_size == 0
     assert path.stat().st_mode & 0o7777 == 0o777

@@ -259,6 +259,18 @@ static int host_flags(const char *name)
 	return flags;
 }
 
+/* Make and open the file "f", whose flags FS_IOC_GETFLAGS tells. */
+static struct share_file make_flagged(int *ret_flags)
+{
+	struct share_file file;
+
+	share_make(&client, "f", "", 0644);
+	file = share_open_name(&client, "f", O_RDONLY);
+	if (call(&file, FS_IOC_GETFLAGS, NULL, 0, ret_flags, 4) == -ENOTTY)
+		SKIP_BECAUSE("/tmp has no inode flags");
+	return file;
+}
+
 static void ioctls_read_flags(void **state)
 {
 	struct share_file file;
@@ -266,10 +278,7 @@ static void ioctls_read_flags(void **state)
 	int flags = -1;
 
 	(void)state;
-	share_make(&client, "f", "", 0644);
-	file = share_open_name(&client, "f", O_RDONLY);
-	if (call(&file, FS_IOC_GETFLAGS, NULL, 0, &flags, 4) == -ENOTTY)
-		SKIP_BECAUSE("/tmp has no inode flags");
+	file = make_flagged(&flags);
 	assert_int_equal(flags, host_flags("f"));
 	assert_int_equal(call(&file, FS_IOC_FSGETXATTR, NULL, 0, &xattr, sizeof(xattr)),
 			 sizeof(xattr));
@@ -286,10 +295,7 @@ static void ioctls_change_flags_by_option(void **state)
 
 	(void)state;
 	begin((struct fb_passthrough_options){ .set_inode_flags = true });
-	share_make(&client, "f", "", 0644);
-	file = share_open_name(&client, "f", O_RDONLY);
-	if (call(&file, FS_IOC_GETFLAGS, NULL, 0, &flags, 4) == -ENOTTY)
-		SKIP_BECAUSE("/tmp has no inode flags");
+	file = make_flagged(&flags);
 	flags |= FS_NODUMP_FL;
 	assert_int_equal(call(&file, FS_IOC_SETFLAGS, &flags, 4, NULL, 0), 0);
 	assert_true(host_flags("f") & FS_NODUMP_FL);
@@ -314,10 +320,7 @@ static void ioctls_change_nothing_read_only(void **state)
 			share_close(&client);
 		begin((struct fb_passthrough_options){ .read_only = true,
 						       .set_inode_flags = allowed[i] });
-		share_make(&client, "f", "", 0644);
-		file = share_open_name(&client, "f", O_RDONLY);
-		if (call(&file, FS_IOC_GETFLAGS, NULL, 0, &flags, 4) == -ENOTTY)
-			SKIP_BECAUSE("/tmp has no inode flags");
+		file = make_flagged(&flags);
 		assert_int_equal(flags, host_flags("f"));
 		assert_int_equal(call(&file, FS_IOC_FSGETXATTR, NULL, 0, &xattr, sizeof(xattr)),
 				 sizeof(xattr));
