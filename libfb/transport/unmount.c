@@ -20,9 +20,12 @@
 
 /* A step that sees no write of dirty pages begin or end for so long is given up. */
 #define STALLED_S 30
-/* After dirty pages were sent out: how long none must come, and how long we wait for that. */
+/*
+ * After dirty pages were sent out: how long none must come, and how long we wait for that. The steps
+ * are short, since under load the kernel's queue is empty for moments only.
+ */
 #define QUIET_MS 100
-#define QUIET_STEP_MS 20
+#define QUIET_STEP_MS 1
 #define QUIET_WAIT_MS 10000
 #define FIRST_DESCRIPTOR 3
 
