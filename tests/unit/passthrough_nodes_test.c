@@ -10,6 +10,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -86,6 +89,47 @@ static void test_names_that_lead_out(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		assert_true(share_lookup(&share, ROOT, names[i], &entry) < 0);
+}
+
+static atomic_bool enough;
+
+static void *move_about(void *unused)
+{
+	char here[PATH_MAX], there[PATH_MAX];
+
+	(void)unused;
+	snprintf(here, sizeof(here), "%s", share_path(&share, "here/file"));
+	snprintf(there, sizeof(there), "%s", share_path(&share, "there/file"));
+	while (!enough && rename(here, there) == 0 && rename(there, here) == 0)
+		continue;
+	return NULL;
+}
+
+/* openat2 answers EXDEV when the file leaves the directory while it is looked at. */
+static void test_name_that_is_renamed_meanwhile(void **state)
+{
+	enum { LOOKUPS = 20000 };
+	struct fb_wire_entry_out folder, entry;
+	unsigned seen[2] = { 0 };
+	pthread_t host;
+
+	(void)state;
+	assert_int_equal(mkdir(share_path(&share, "here"), 0755), 0);
+	assert_int_equal(mkdir(share_path(&share, "there"), 0755), 0);
+	share_make(&share, "here/file", "", 0644);
+	assert_int_equal(share_lookup(&share, ROOT, "here", &folder), 0);
+	enough = false;
+	assert_int_equal(pthread_create(&host, NULL, move_about, NULL), 0);
+	for (unsigned i = 0; i < LOOKUPS; i++) {
+		int result = share_lookup(&share, folder.nodeid, "file", &entry);
+
+		if (result < 0)
+			assert_int_equal(result, -ENOENT);
+		seen[result < 0]++;
+	}
+	enough = true;
+	assert_int_equal(pthread_join(host, NULL), 0);
+	assert_true(seen[0] > 0 && seen[1] > 0);
 }
 
 static void test_symlink_is_not_followed(void **state)
@@ -694,6 +738,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_lookup),
 		TEST(test_names_that_lead_out),
+		TEST(test_name_that_is_renamed_meanwhile),
 		TEST(test_symlink_is_not_followed),
 		TEST(test_hard_links_are_one_node),
 		TEST(test_forget),

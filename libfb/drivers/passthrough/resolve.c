@@ -12,7 +12,7 @@
 /* Set once openat2(2) turned out to be missing or forbidden (Linux before 5.6, old sandboxes). */
 static _Atomic bool no_openat2;
 
-/* Without openat2: one component can only leave the tree by ".." or a symbolic link. */
+/* By openat: one component, its link not followed, can only leave the tree by "..". */
 static int open_component(int dirfd, const char *name, int flags, mode_t mode)
 {
 	int fd;
@@ -39,10 +39,14 @@ static int open_beneath(int dirfd, const char *name, int flags, mode_t mode)
 	fd = syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
 	if (fd >= 0)
 		return (int)fd;
-	if (errno != ENOSYS)
+	if (errno == ENOSYS) {
+		no_openat2 = true;
+		fb_log(FB_LOG_WARNING,
+		       "passthrough: openat2 is missing: names are opened by openat");
+	} else if (errno != EAGAIN && errno != EXDEV) {
 		return -errno;
-	no_openat2 = true;
-	fb_log(FB_LOG_WARNING, "passthrough: openat2 is missing: names are opened by openat");
+	}
+	/* EAGAIN, EXDEV: somebody renamed meanwhile, and Linux can not tell whether the file was in dirfd. */
 	return open_component(dirfd, name, flags, mode);
 }
 
@@ -53,7 +57,7 @@ int fb_resolve_open(struct fb_passthrough *fs, int dirfd, const char *name, int 
 
 	do
 		fd = open_beneath(dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC, mode);
-	while (fd < 0 && (fb_budget_retry(fs, -fd, &tries) || (fd == -EAGAIN && tries++ < 8)));
+	while (fd < 0 && fb_budget_retry(fs, -fd, &tries));
 	return fd;
 }
 

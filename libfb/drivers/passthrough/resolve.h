@@ -13,8 +13,9 @@ struct fb_passthrough;
 
 /*
  * openat2(2) of one name in dirfd with RESOLVE_BENEATH, NO_MAGICLINKS and NO_SYMLINKS; O_NOFOLLOW
- * and O_CLOEXEC are added. mode counts only with O_CREAT or O_TMPFILE. Retries after closing idle
- * descriptors. Returns a descriptor or -errno.
+ * and O_CLOEXEC are added. openat(2) of one component where openat2 is missing or a rename disturbed
+ * it. mode counts only with O_CREAT or O_TMPFILE. Retries after closing idle descriptors. Returns a
+ * descriptor or -errno.
  */
 int fb_resolve_open(struct fb_passthrough *fs, int dirfd, const char *name, int flags,
 		    mode_t mode) FB_MUST_CHECK;
