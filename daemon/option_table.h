@@ -73,12 +73,20 @@
 	       "by --cache", "How long names are remembered; 0.5 and 0 are possible")              \
 	OPTION("attr-timeout", 0, "SECONDS", CACHE, SECONDS(passthrough.attr_timeout_ns),          \
 	       "by --cache", "How long attributes are remembered")                                 \
+	OPTION("dir-entry-timeout", 0, "SECONDS", CACHE,                                           \
+	       SECONDS(passthrough.dir_entry_timeout_ns), "as --entry-timeout",                    \
+	       "How long names of directories are remembered")                                     \
+	OPTION("dir-attr-timeout", 0, "SECONDS", CACHE,                                            \
+	       SECONDS(passthrough.dir_attr_timeout_ns), "as --attr-timeout",                      \
+	       "How long attributes of directories are remembered")                                \
 	OPTION("negative-timeout", 0, "SECONDS", CACHE, SECONDS(passthrough.negative_timeout_ns),  \
 	       "0", "How long it is remembered that a name does not exist")                        \
 	OPTION("writeback", 0, NULL, CACHE, TOGGLE(passthrough.writeback), NULL,                   \
 	       "Let the kernel gather writes; only where nobody else changes SOURCE")              \
 	OPTION("kernel-passthrough", 0, NULL, CACHE, SWITCH(passthrough.kernel_passthrough), "on", \
 	       "Let the kernel read and write the files of SOURCE itself where it can")            \
+	OPTION("readdir", 0, NULL, CACHE, SWITCH(passthrough.readdir), "on",                       \
+	       "List directories; off: all look empty, while names in them work as ever")          \
 	OPTION("readdirplus", 0, NULL, CACHE, SWITCH(passthrough.readdirplus),                     \
 	       "on, off with --cache=never", "Send attributes along with directory listings")      \
 	OPTION("stateless-open", 0, NULL, CACHE, TOGGLE(passthrough.stateless_open), NULL,         \

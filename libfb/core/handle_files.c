@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,6 +200,22 @@ int fb_handle_copy_file_range_64(struct fb_req *req)
 	return copy_file_range(req, INT64_MAX);
 }
 
+/* Those of Linux that change a file, by programs of 32 bits too; a driver's own are its to refuse. */
+static bool ioctl_changes(uint32_t cmd)
+{
+	switch (cmd) {
+	case FS_IOC_SETFLAGS:
+	case FS_IOC32_SETFLAGS:
+	case FS_IOC_SETVERSION:
+	case FS_IOC32_SETVERSION:
+	case FS_IOC_FSSETXATTR:
+	case FS_IOC_SETFSLABEL:
+		return true;
+	default:
+		return false;
+	}
+}
+
 int fb_handle_ioctl(struct fb_req *req)
 {
 	const struct fb_wire_ioctl_in *in = req->args.in;
@@ -211,6 +228,8 @@ int fb_handle_ioctl(struct fb_req *req)
 		.out_size = (uint32_t)req->sink.room,
 	};
 
+	if (req->channel->session->options.read_only && ioctl_changes(call.cmd))
+		return -EROFS;
 	return driver(req)->ioctl(self(req), req, node(req), in->fh, &call, &req->sink,
 				  &req->out.ioctl_result);
 }

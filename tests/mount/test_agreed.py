@@ -129,7 +129,7 @@ def test_create_opens_what_everybody_may(surprise, options):
     assert host_file.stat().st_mode & 0o7777 == 0o666
 
 
-@in_each_mode
+@pytest.mark.parametrize("options", [*MODES, ("--no-killpriv-v2",)], ids=lambda options: " ".join(options) or "default")
 def test_create_that_cuts_a_suid_file(surprise, options):
     """Cut by somebody without privileges the file is no longer suid, on the host and in the mount."""
     path, host_file = surprise(0o6777, *options)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/stat.h>
 
 #include "core/session.h"
@@ -64,6 +65,25 @@ static void test_opens_for_change_are_refused(void **state)
 	assert_int_equal(client_open(c, FB_OP_OPEN, 5, O_RDONLY), 0);
 	assert_int_equal(client_open(c, FB_OP_OPENDIR, 5, O_RDONLY), 0);
 	assert_int_equal(client_read(c, FB_OP_READ, 5, 77, 0, 10), 0);
+}
+
+static void test_ioctls_for_change_are_refused(void **state)
+{
+	static const uint32_t changing[] = { FS_IOC_SETFLAGS,   FS_IOC32_SETFLAGS,
+					     FS_IOC_SETVERSION, FS_IOC32_SETVERSION,
+					     FS_IOC_FSSETXATTR, FS_IOC_SETFSLABEL };
+	struct rig *rig = *state;
+	struct client *c = &rig->client;
+	struct fb_wire_ioctl_in in = { .fh = 77, .out_size = 64 };
+
+	for (size_t i = 0; i < sizeof(changing) / sizeof(changing[0]); i++) {
+		in.cmd = changing[i];
+		assert_int_equal(CLIENT_CALL(c, FB_OP_IOCTL, 5, in), -EROFS);
+	}
+	assert_int_equal(mock_calls(&rig->mock, MOCK_ioctl), 0);
+	in.cmd = FS_IOC_GETFLAGS;
+	assert_int_equal(CLIENT_CALL(c, FB_OP_IOCTL, 5, in), 0);
+	assert_int_equal(mock_calls(&rig->mock, MOCK_ioctl), 1);
 }
 
 static void test_create_of_what_is_there(void **state)
@@ -197,10 +217,15 @@ static void test_create_with_a_slow_open(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_all_changes_are_refused),   TEST(test_opens_for_change_are_refused),
-		TEST(test_create_of_what_is_there),   TEST(test_create_of_what_nobody_has_checked),
-		TEST(test_create_that_would_change),  TEST(test_create_whose_open_fails),
-		TEST(test_create_of_what_is_no_file), TEST(test_create_with_a_slow_lookup),
+		TEST(test_all_changes_are_refused),
+		TEST(test_opens_for_change_are_refused),
+		TEST(test_ioctls_for_change_are_refused),
+		TEST(test_create_of_what_is_there),
+		TEST(test_create_of_what_nobody_has_checked),
+		TEST(test_create_that_would_change),
+		TEST(test_create_whose_open_fails),
+		TEST(test_create_of_what_is_no_file),
+		TEST(test_create_with_a_slow_lookup),
 		TEST(test_create_with_a_slow_open),
 	};
 

@@ -356,6 +356,24 @@ static void wrong_handles_are_refused(void **state)
 			 -EBADF);
 }
 
+/* Names can be looked up that are not listed. */
+static void can_be_turned_off(void **state)
+{
+	struct fb_passthrough_options options = { .size = sizeof(options), .readdir = FB_OFF };
+	struct fb_passthrough *driver;
+	struct fb_wire_entry_out entry;
+
+	(void)state;
+	share_open(&client, &options, NULL);
+	assert_false(client.granted & FB_INIT_DO_READDIRPLUS);
+	share_make(&client, "file", "", 0644);
+	list(FB_OP_READDIR, 4096);
+	assert_int_equal(entry_count, 0);
+	assert_int_equal(share_lookup(&client, FB_ROOT_NODE, "file", &entry), 0);
+	options.readdirplus = FB_ON;
+	assert_int_equal(fb_passthrough_new("/tmp", &options, &driver), -EINVAL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -370,6 +388,7 @@ int main(void)
 		TEST(cookies_stay_valid),
 		TEST(small_answers_are_errors_not_the_end),
 		TEST(wrong_handles_are_refused),
+		cmocka_unit_test_teardown(can_be_turned_off, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

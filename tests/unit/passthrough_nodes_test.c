@@ -228,6 +228,38 @@ static void test_cache_policies(void **state)
 	}
 }
 
+static void test_timeouts_of_directories(void **state)
+{
+	struct fb_passthrough_options options = { .size = sizeof(options),
+						  .entry_timeout_ns = 2000000000,
+						  .attr_timeout_ns = 3000000000,
+						  .dir_entry_timeout_ns = 4000000000,
+						  .dir_attr_timeout_ns = 5000000000 };
+	struct fb_wire_setattr_in set = { .valid = FB_SETATTR_MODE, .mode = 0700 };
+	struct fb_wire_entry_out file, dir;
+	struct fb_wire_statx_out statx;
+	struct fb_wire_attr_out attr;
+
+	(void)state;
+	start(&options);
+	share_make(&share, "file", "", 0600);
+	assert_int_equal(mkdir(share_path(&share, "dir"), 0755), 0);
+	assert_int_equal(share_lookup(&share, ROOT, "file", &file), 0);
+	assert_int_equal(file.entry_valid, 2);
+	assert_int_equal(file.attr_valid, 3);
+	assert_int_equal(share_lookup(&share, ROOT, "dir", &dir), 0);
+	assert_int_equal(dir.entry_valid, 4);
+	assert_int_equal(dir.attr_valid, 5);
+	assert_int_equal(node_getattr(&share, file.nodeid, &attr), 0);
+	assert_int_equal(attr.attr_valid, 3);
+	assert_int_equal(node_getattr(&share, dir.nodeid, &attr), 0);
+	assert_int_equal(attr.attr_valid, 5);
+	assert_int_equal(node_statx(&share, dir.nodeid, STATX_BASIC_STATS, &statx), 0);
+	assert_int_equal(statx.attr_valid, 5);
+	assert_int_equal(node_setattr(&share, dir.nodeid, &set, &attr), 0);
+	assert_int_equal(attr.attr_valid, 5);
+}
+
 /* ---- making ----------------------------------------------------------------------------------------- */
 
 static void test_make_all_types(void **state)
@@ -745,6 +777,7 @@ int main(void)
 		TEST(test_unlinked_node_lives_until_forgotten),
 		TEST_OWN(test_negative_entry),
 		TEST_OWN(test_cache_policies),
+		TEST_OWN(test_timeouts_of_directories),
 		TEST(test_make_all_types),
 		TEST(test_special_files_are_not_opened),
 		TEST_OWN(test_made_by_user),

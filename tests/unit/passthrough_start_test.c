@@ -298,6 +298,16 @@ static void test_timeouts(void **state)
 	assert_int_equal(fb_passthrough_new("/tmp", &options, &driver), 0);
 	assert_int_equal(fb_negotiate(driver, &conn), 0);
 	assert_int_equal(driver->entry_timeout_ns, 5);
+	assert_int_equal(driver->dir_entry_timeout_ns, 5);
+	fb_passthrough_free(driver);
+	options.dir_entry_timeout_ns = 7;
+	options.dir_attr_timeout_ns = FB_TIMEOUT_NONE;
+	assert_int_equal(fb_passthrough_new("/tmp", &options, &driver), 0);
+	assert_int_equal(fb_negotiate(driver, &conn), 0);
+	assert_int_equal(driver->entry_timeout_ns, 5);
+	assert_int_equal(driver->dir_entry_timeout_ns, 7);
+	assert_int_equal(driver->attr_timeout_ns, 86400000000000);
+	assert_int_equal(driver->dir_attr_timeout_ns, 0);
 	fb_passthrough_free(driver);
 }
 

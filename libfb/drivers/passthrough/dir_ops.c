@@ -200,7 +200,7 @@ static int op_readdir(void *self, struct fb_req *req, uint64_t node, uint64_t fh
 		return -ESTALE;
 	result = fb_file_use_begin(&use, fs, fb_req_caller(req), node, fh, FB_HANDLE_DIR,
 				   O_RDONLY | O_DIRECTORY);
-	if (result < 0)
+	if (result < 0 || !fs->readdir)
 		return result;
 	if (!use.handle)
 		own = fb_dir_stream_new();

@@ -216,13 +216,19 @@ void fb_inode_fill_attr(const struct fb_passthrough *fs, const struct fb_inode *
 		ret_attr->flags |= FB_ATTR_SUBMOUNT;
 }
 
+uint64_t fb_inode_attr_timeout(const struct fb_passthrough *fs, const struct fb_inode *inode)
+{
+	return fb_inode_is_dir(inode) ? fs->dir_attr_timeout_ns : fs->attr_timeout_ns;
+}
+
 static void fill_entry(const struct fb_passthrough *fs, const struct fb_inode *inode,
 		       const struct statx *statx, struct fb_entry *ret_entry)
 {
 	*ret_entry = (struct fb_entry){
 		.node = inode->node,
-		.entry_timeout_ns = fs->entry_timeout_ns,
-		.attr_timeout_ns = fs->attr_timeout_ns,
+		.entry_timeout_ns =
+			fb_inode_is_dir(inode) ? fs->dir_entry_timeout_ns : fs->entry_timeout_ns,
+		.attr_timeout_ns = fb_inode_attr_timeout(fs, inode),
 	};
 	fb_inode_fill_attr(fs, inode, statx, &ret_entry->attr);
 }

@@ -118,6 +118,9 @@ int fb_inode_stat(struct fb_passthrough *fs, struct fb_inode *inode,
 void fb_inode_fill_attr(const struct fb_passthrough *fs, const struct fb_inode *inode,
 			const struct statx *statx, struct fb_attr *ret_attr);
 
+/* How long the client may remember them. */
+uint64_t fb_inode_attr_timeout(const struct fb_passthrough *fs, const struct fb_inode *inode);
+
 static inline bool fb_inode_is_dir(const struct fb_inode *inode)
 {
 	return S_ISDIR(inode->type);

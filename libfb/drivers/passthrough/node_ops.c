@@ -67,7 +67,7 @@ static int getattr(void *self, struct fb_req *req, uint64_t node, const uint64_t
 	if (result < 0)
 		return result;
 	fb_inode_fill_attr(fs, at.inode, &statx, &ret_attr->attr);
-	ret_attr->attr_timeout_ns = fs->attr_timeout_ns;
+	ret_attr->attr_timeout_ns = fb_inode_attr_timeout(fs, at.inode);
 	return 0;
 }
 
@@ -96,7 +96,7 @@ static int statx_node(void *self, struct fb_req *req, uint64_t node, const uint6
 		.attributes_mask = st.stx_attributes_mask,
 		.dev_major = st.stx_dev_major,
 		.dev_minor = st.stx_dev_minor,
-		.attr_timeout_ns = fs->attr_timeout_ns,
+		.attr_timeout_ns = fb_inode_attr_timeout(fs, at.inode),
 	};
 	fb_inode_fill_attr(fs, at.inode, &st, &ret_statx->attr);
 	return 0;

@@ -71,6 +71,21 @@ static int finish_open(struct fb_passthrough *fs, struct fb_inode *inode, struct
 	return result;
 }
 
+/*
+ * Whether cutting the file takes its suid and sgid bits. A client's kernel without
+ * FB_INIT_HANDLE_KILLPRIV_V2 asks for it at a truncation, but not at an open that truncates: then it
+ * does for whoever is not root, as on the host.
+ */
+static bool cuts_suidgid(const struct fb_passthrough *fs, const struct fb_req *req, int host,
+			 uint32_t open_flags)
+{
+	if (!(host & O_TRUNC))
+		return false;
+	if (fs->granted & FB_INIT_HANDLE_KILLPRIV_V2)
+		return open_flags & FB_OPEN_KILL_SUIDGID;
+	return fb_req_caller(req)->uid != 0;
+}
+
 /* Open as the caller where that is asked for, without the flags that need more than it may. */
 static int open_as(struct fb_passthrough *fs, const struct fb_req *req, struct fb_inode *inode,
 		   int *host, uint32_t open_flags)
@@ -83,7 +98,7 @@ static int open_as(struct fb_passthrough *fs, const struct fb_req *req, struct f
 	result = fb_credentials_assume(fs, fb_req_caller(req), FB_CREDENTIALS_ACCESS, &guard);
 	if (result < 0)
 		return result;
-	if ((open_flags & FB_OPEN_KILL_SUIDGID) && (*host & O_TRUNC))
+	if (cuts_suidgid(fs, req, *host, open_flags))
 		fb_credentials_kill_suidgid(fs, fd, &guard);
 	result = fb_inode_open(fs, inode, *host);
 	/* The client's kernel has checked that the caller owns the file; we may not own it. */

@@ -38,10 +38,12 @@ static bool is_switch(enum fb_switch value)
 static int check(const struct fb_passthrough_options *options)
 {
 	const enum fb_switch switches[] = {
-		options->xattr,     options->posix_acl,          options->posix_lock,
-		options->flock,     options->readdirplus,        options->killpriv,
-		options->direct_io, options->kernel_passthrough, options->allow_mmap,
-		options->noatime,
+		options->xattr,       options->posix_acl,
+		options->posix_lock,  options->flock,
+		options->readdirplus, options->killpriv,
+		options->direct_io,   options->kernel_passthrough,
+		options->allow_mmap,  options->noatime,
+		options->readdir,
 	};
 
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
@@ -57,6 +59,8 @@ static int check(const struct fb_passthrough_options *options)
 		return fb_fail(EINVAL, "POSIX ACLs need extended attributes");
 	if (options->xattr == FB_OFF && options->security_label)
 		return fb_fail(EINVAL, "security labels need extended attributes");
+	if (options->readdir == FB_OFF && options->readdirplus == FB_ON)
+		return fb_fail(EINVAL, "readdirplus needs readdir");
 	if (options->proc_fd < 0)
 		return fb_fail(EINVAL, "proc_fd is not a descriptor");
 	return 0;
@@ -88,6 +92,8 @@ void fb_options_settle_timeouts(struct fb_passthrough *fs)
 		names_ns = 0;
 	fs->entry_timeout_ns = timeout(options->entry_timeout_ns, names_ns);
 	fs->attr_timeout_ns = timeout(options->attr_timeout_ns, policy_ns[options->cache]);
+	fs->dir_entry_timeout_ns = timeout(options->dir_entry_timeout_ns, fs->entry_timeout_ns);
+	fs->dir_attr_timeout_ns = timeout(options->dir_attr_timeout_ns, fs->attr_timeout_ns);
 	fs->negative_timeout_ns = timeout(options->negative_timeout_ns, 0);
 }
 
@@ -112,7 +118,8 @@ int fb_options_apply(struct fb_passthrough *fs, const struct fb_passthrough_opti
 	fs->posix_acl = is_on(own->posix_acl, false);
 	fs->posix_lock = is_on(own->posix_lock, false);
 	fs->flock = is_on(own->flock, false);
-	fs->readdirplus = is_on(own->readdirplus, !never);
+	fs->readdir = is_on(own->readdir, true);
+	fs->readdirplus = is_on(own->readdirplus, !never && fs->readdir);
 	fs->killpriv = is_on(own->killpriv, true);
 	/* The client's kernel does not have both. */
 	fs->kernel_passthrough = is_on(own->kernel_passthrough, true) && !fs->writeback;

@@ -198,7 +198,7 @@ static int setattr(void *self, struct fb_req *req, uint64_t node, const struct f
 	 * A change of nothing is a client on its way to a write that clears suid and sgid bits: the
 	 * mode of before must not outlive it.
 	 */
-	ret_attr->attr_timeout_ns = set->valid ? fs->attr_timeout_ns : 0;
+	ret_attr->attr_timeout_ns = set->valid ? fb_inode_attr_timeout(fs, at.inode) : 0;
 	return 0;
 }
 

@@ -22,7 +22,7 @@ struct fb_passthrough {
 
 	/* Fixed by fb_passthrough_new(). */
 	struct fb_passthrough_options options;
-	bool xattr, posix_acl, posix_lock, flock, readdirplus, killpriv;
+	bool xattr, posix_acl, posix_lock, flock, readdir, readdirplus, killpriv;
 	bool kernel_passthrough, direct_io, allow_mmap, noatime, writeback;
 	int proc_self_fd;  /* the directory /proc/self/fd, O_PATH */
 	int proc;          /* the directory /proc, O_PATH: groups of callers */
@@ -38,6 +38,7 @@ struct fb_passthrough {
 	uint64_t granted;         /* FB_INIT_*: as far as known in init */
 	bool default_permissions; /* it checks modes and ACLs by itself */
 	uint64_t entry_timeout_ns, attr_timeout_ns, negative_timeout_ns;
+	uint64_t dir_entry_timeout_ns, dir_attr_timeout_ns;
 	bool all_as_caller; /* FB_CREDENTIALS_ACCESS means something */
 	_Atomic bool noted_excess;
 

@@ -44,11 +44,14 @@ struct fb_passthrough_options {
 	 * permissions would let everybody use a name that one caller was allowed to look up.
 	 */
 	uint64_t entry_timeout_ns, attr_timeout_ns, negative_timeout_ns;
+	/* The same for directories apart; default: entry_timeout_ns and attr_timeout_ns. */
+	uint64_t dir_entry_timeout_ns, dir_attr_timeout_ns;
 	bool read_only;                    /* EROFS for everything that changes */
 	bool writeback;                    /* let the client's kernel gather writes */
 	enum fb_switch xattr;              /* default on */
 	enum fb_switch posix_acl;          /* default off */
 	enum fb_switch posix_lock, flock;  /* locks shared with the host; default off: local */
+	enum fb_switch readdir;            /* default on; off: every directory looks empty */
 	enum fb_switch readdirplus;        /* default on, off with FB_CACHE_NEVER */
 	enum fb_switch killpriv;           /* default on: clear suid without asking for xattrs */
 	enum fb_switch kernel_passthrough; /* default on: data past the server where possible */

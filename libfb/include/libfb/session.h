@@ -34,7 +34,10 @@ struct fb_session_options {
 	uint16_t max_background;
 	/* Seconds after which the kernel ends the whole session for one late answer. Default: never. */
 	uint16_t request_timeout_s;
-	/* Refuse everything that would change the file system with EROFS. */
+	/*
+	 * Refuse everything that would change the file system with EROFS. Of ioctls, those that
+	 * Linux defines for files; a driver's own are for the driver to refuse.
+	 */
 	bool read_only;
 	/* Features to grant or to withhold whatever the driver says (FB_INIT_*). */
 	uint64_t want, avoid;
