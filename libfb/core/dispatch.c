@@ -30,6 +30,7 @@ void fb_req_set_message(struct fb_req *req, const void *head, size_t head_size, 
 	req->total_size = total_size;
 	req->rest = rest;
 	req->rest_count = rest_count;
+	req->fault = 0;
 }
 
 /* What the core knows of an opcode beyond the protocol: who serves it, and which operation. */
@@ -266,6 +267,8 @@ void fb_channel_serve(struct fb_channel *channel, struct fb_req *req)
 	active = true;
 	reset(req);
 	r = fb_decode(&rules, req->message, req->head_size, req->total_size, &req->args);
+	if (r == 0)
+		r = req->fault;
 	if (r < 0)
 		refuse(channel->session, req, r);
 	else if (is_duplicate(channel->session, req))

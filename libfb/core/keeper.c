@@ -202,10 +202,13 @@ void fb_keeper_dismiss(struct fb_workers *workers)
 static bool keep_tick(struct fb_workers *workers, struct demand *demand, unsigned *calm)
 {
 	const struct fb_session_options *options = &workers->session->options;
+	struct fb_transport *transport = workers->session->transport;
 	struct tick tick;
 
 	FB_SCOPED_LOCK(&workers->lock);
 	reap(workers);
+	if (transport->ops->tick)
+		transport->ops->tick(transport);
 	tick = tick_look(workers);
 	*calm = tick.moved ? 0 : *calm + 1;
 	if (tick.stuck && !tick.moved && !tick.idle)

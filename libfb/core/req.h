@@ -75,6 +75,7 @@ struct fb_req {
 	size_t head_size, total_size;
 	struct iovec *rest; /* where the others lie; they begin with the tail of the message */
 	size_t rest_count;
+	int fault; /* what the transport found wrong with it: the answer, instead of the driver's */
 
 	struct fb_args args;
 	struct fb_caller caller;
@@ -106,7 +107,7 @@ struct fb_req {
 /*
  * For transports: the message that was received. head holds its first head_size bytes in private
  * memory, aligned to 8; bytes beyond lie in rest, which is borrowed and used up, and begin exactly
- * with the tail of the message.
+ * with the tail of the message. fault is 0 afterwards; the transport may set it.
  */
 void fb_req_set_message(struct fb_req *req, const void *head, size_t head_size, size_t total_size,
 			struct iovec *rest, size_t rest_count);

@@ -37,6 +37,13 @@ struct fb_transport_ops {
 	 * end of the connection; -EINTR when woken for nothing; -errno when the channel broke.
 	 */
 	int (*receive)(struct fb_channel *channel, struct fb_req *req);
+	/* The channel's worker goes. NULL: nothing to do. */
+	void (*leave)(struct fb_channel *channel);
+	/*
+	 * Every few milliseconds while workers are in requests, and once after that: let no message
+	 * wait for a worker that does not come back soon. NULL: they wait for nobody.
+	 */
+	void (*tick)(struct fb_transport *transport);
 	/*
 	 * Provide memory for up to size bytes that follow head_size bytes of the answer. Returns
 	 * the number of pieces, or -errno. The pieces are borrowed and used up by the core.

@@ -43,14 +43,16 @@ void fb_workers_fini(struct fb_workers *workers)
 }
 
 /*
- * Have the keeper look after the workers, if it could ever start another one. Called when a request
+ * Have the keeper look after the workers, if there is anything that it could do. Called when a request
  * has been counted as begun: either we see that the keeper is about to rest, or it sees the request.
  */
 static void watch(struct fb_workers *workers)
 {
 	const struct fb_session_options *options = &workers->session->options;
 
-	if (options->max_workers == options->workers || atomic_load(&workers->watching))
+	if ((options->max_workers == options->workers &&
+	     !workers->session->transport->ops->tick) ||
+	    atomic_load(&workers->watching))
 		return;
 	if (!atomic_exchange(&workers->watching, true))
 		fb_keeper_wake(workers);
@@ -85,6 +87,8 @@ static int serve(struct fb_worker *worker)
 			fb_pool_give(&channel->pool, req);
 		}
 	}
+	if (transport->leave)
+		transport->leave(channel);
 	return must_leave(worker) ? 1 : r;
 }
 

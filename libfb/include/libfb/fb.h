@@ -8,6 +8,7 @@
  *   io.h           where bulk data comes from and goes to
  *   session.h      one driver served to one client
  *   dev_fuse.h     … to the local kernel, as a mount
+ *   virtio_fs.h    … to a virtual machine
  *   loopback.h     … to a test in the same process
  *   passthrough.h  a driver that shows a host directory
  *   log.h          messages and the last error
@@ -23,5 +24,6 @@
 #include <libfb/passthrough.h>
 #include <libfb/session.h>
 #include <libfb/types.h>
+#include <libfb/virtio_fs.h>
 
 #endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/virtqueue.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- words in guest memory ----------------------------------------------------------------- */
+
+static uint16_t load(const uint8_t *at, int order)
+{
+	const uint16_t *word = (const void *)at;
+
+	return le16toh(order == __ATOMIC_ACQUIRE ? __atomic_load_n(word, __ATOMIC_ACQUIRE) :
+						   __atomic_load_n(word, __ATOMIC_RELAXED));
+}
+
+static void store(uint8_t *at, uint16_t value)
+{
+	__atomic_store_n((uint16_t *)(void *)at, htole16(value), __ATOMIC_RELAXED);
+}
+
+static uint8_t *used_event(const struct fb_virtqueue *queue)
+{
+	return queue->avail + FB_VRING_ENTRIES + 2 * (size_t)queue->num;
+}
+
+static uint8_t *avail_event(const struct fb_virtqueue *queue)
+{
+	return queue->used + FB_VRING_ENTRIES +
+	       (size_t)queue->num * sizeof(struct fb_wire_vring_used);
+}
+
+/* ---- beginning and end --------------------------------------------------------------------- */
+
+int fb_virtqueue_start(struct fb_virtqueue *queue, uint16_t base)
+{
+	assert(queue->under_way == 0);
+	if (queue->taken_room < queue->num) {
+		uint64_t *taken = realloc(queue->taken, ((size_t)queue->num + 63) / 64 * 8);
+
+		if (!taken)
+			return -ENOMEM;
+		queue->taken = taken;
+		queue->taken_room = queue->num;
+	}
+	memset(queue->taken, 0, ((size_t)queue->taken_room + 63) / 64 * 8);
+	queue->next_avail = base;
+	queue->next_used = load(queue->used + FB_VRING_IDX, __ATOMIC_RELAXED);
+	queue->called_valid = false;
+	return 0;
+}
+
+void fb_virtqueue_fini(struct fb_virtqueue *queue)
+{
+	free(queue->taken);
+	queue->taken = NULL;
+	queue->taken_room = 0;
+}
+
+/* ---- chains -------------------------------------------------------------------------------- */
+
+/* Note that a head is under way. Returns false when it is already. */
+static bool mark_taken(struct fb_virtqueue *queue, uint16_t head)
+{
+	uint64_t bit = UINT64_C(1) << (head % 64);
+
+	if (queue->taken[head / 64] & bit)
+		return false;
+	queue->taken[head / 64] |= bit;
+	queue->under_way++;
+	return true;
+}
+
+int fb_virtqueue_take(struct fb_virtqueue *queue)
+{
+	uint16_t idx = load(queue->avail + FB_VRING_IDX, __ATOMIC_ACQUIRE);
+	uint16_t waiting = (uint16_t)(idx - queue->next_avail), head;
+	size_t slot = queue->next_avail & (queue->num - 1u);
+
+	if (waiting == 0)
+		return -EAGAIN;
+	if (waiting > queue->num)
+		return -EPROTO;
+	head = load(queue->avail + FB_VRING_ENTRIES + 2 * slot, __ATOMIC_RELAXED);
+	if (head >= queue->num || !mark_taken(queue, head))
+		return -EPROTO;
+	queue->next_avail++;
+	return head;
+}
+
+/* Whether the guest wants to hear of what was given back since the last decision. */
+static bool wants_call(struct fb_virtqueue *queue)
+{
+	uint16_t old = queue->called, now = queue->next_used, event;
+	bool valid = queue->called_valid;
+
+	/* What was given back must be seen before what the guest waits for is read. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!queue->event_idx)
+		return !(load(queue->avail + FB_VRING_FLAGS, __ATOMIC_RELAXED) &
+			 FB_VRING_AVAIL_NO_CALL);
+	queue->called = now;
+	queue->called_valid = true;
+	if (!valid)
+		return true;
+	event = load(used_event(queue), __ATOMIC_RELAXED);
+	return (uint16_t)(now - event - 1) < (uint16_t)(now - old);
+}
+
+void fb_virtqueue_lose(struct fb_virtqueue *queue, uint16_t head)
+{
+	assert(queue->under_way > 0);
+	queue->under_way--;
+	queue->taken[head / 64] &= ~(UINT64_C(1) << (head % 64));
+}
+
+bool fb_virtqueue_give(struct fb_virtqueue *queue, uint16_t head, uint32_t len)
+{
+	size_t slot = queue->next_used & (queue->num - 1u);
+	struct fb_wire_vring_used used = { .id = htole32(head), .len = htole32(len) };
+
+	fb_virtqueue_lose(queue, head);
+	memcpy(queue->used + FB_VRING_ENTRIES + slot * sizeof(used), &used, sizeof(used));
+	queue->next_used++;
+	__atomic_store_n((uint16_t *)(void *)(queue->used + FB_VRING_IDX),
+			 htole16(queue->next_used), __ATOMIC_RELEASE);
+	return wants_call(queue);
+}
+
+bool fb_virtqueue_waits(const struct fb_virtqueue *queue)
+{
+	return load(queue->avail + FB_VRING_IDX, __ATOMIC_ACQUIRE) != queue->next_avail;
+}
+
+void fb_virtqueue_busy(struct fb_virtqueue *queue)
+{
+	/* With EVENT_IDX the event that was asked for lies behind. */
+	if (!queue->event_idx)
+		store(queue->used + FB_VRING_FLAGS, FB_VRING_USED_NO_KICK);
+}
+
+bool fb_virtqueue_rest(struct fb_virtqueue *queue)
+{
+	if (queue->event_idx)
+		store(avail_event(queue), queue->next_avail);
+	else
+		store(queue->used + FB_VRING_FLAGS, 0);
+	/* Either we see the guest's next chain, or it sees that we want a kick. */
+	atomic_thread_fence(memory_order_seq_cst);
+	return !fb_virtqueue_waits(queue);
+}
