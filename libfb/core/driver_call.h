@@ -43,4 +43,11 @@ static inline const char *name(const struct fb_req *req)
 	return req->args.name[0];
 }
 
+/* Take back one lookup that nobody is told of. Of the root none are counted. */
+static inline void undo_lookup(const struct fb_req *req, uint64_t found)
+{
+	if (found != 0 && found != FB_ROOT_NODE && driver(req)->forget)
+		driver(req)->forget(self(req), found, 1);
+}
+
 #endif

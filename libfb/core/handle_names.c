@@ -84,8 +84,8 @@ static bool client_checks(const struct fb_req *req)
 static int open_ended(struct fb_req *req, void *arg, int r)
 {
 	(void)arg;
-	if (r < 0 && driver(req)->forget)
-		driver(req)->forget(self(req), req->out.entry.node, 1);
+	if (r < 0)
+		undo_lookup(req, req->out.entry.node);
 	return r;
 }
 

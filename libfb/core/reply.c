@@ -301,12 +301,6 @@ static void undo_open(struct fb_req *req, uint64_t opened)
 		ops->releasedir(self(req), opened, req->out.open.fh, &how);
 }
 
-static void undo_lookup(struct fb_req *req, uint64_t found)
-{
-	if (found != 0 && found != FB_ROOT_NODE && driver(req)->forget)
-		driver(req)->forget(self(req), found, 1);
-}
-
 /* Every entry of a listing with attributes counts one lookup. */
 static void undo_listing(struct fb_req *req)
 {

@@ -158,6 +158,11 @@ static void test_create_of_what_is_no_file(void **state)
 	assert_int_equal(client_create(&rig->client, 1, "dir", O_RDONLY), -EISDIR);
 	rig->mock.entry.attr.mode = S_IFIFO | 0755;
 	assert_int_equal(client_create(&rig->client, 1, "fifo", O_RDONLY), -EROFS);
+	/* The root is never looked up for a reference, so none is taken back. */
+	rig->mock.entry = (struct fb_entry){ .node = FB_ROOT_NODE,
+					     .attr = { .ino = 1, .mode = S_IFDIR | 0755 } };
+	assert_int_equal(client_create(&rig->client, 1, "root", O_RDONLY), -EISDIR);
+	assert_int_equal(mock_calls(&rig->mock, MOCK_forget), 2);
 	assert_int_equal(mock_nodes_out(&rig->mock), 0);
 	assert_int_equal(mock_calls(&rig->mock, MOCK_open), 0);
 }
