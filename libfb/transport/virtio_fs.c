@@ -112,7 +112,9 @@ static int virtio_receive(struct fb_channel *base, struct fb_req *req)
 		if (atomic_load_explicit(&fs->ended, memory_order_relaxed))
 			return atomic_load(&fs->result);
 		r = choose_ring(channel);
-		if (r != 1)
+		if (r == 0)
+			return atomic_load(&fs->result);
+		if (r < 0)
 			return r;
 		if (fb_ring_take(channel->ring, &work->ring, &work->chain) == 0) {
 			channel->ring = NULL;

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "device.h"
+
+#include "cmocka_setup.h"
+
+#include <dirent.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Request queues of every device of the tests. */
+#define QUEUES 4
+
+static void serve(struct device *device, const struct fb_session_options *options)
+{
+	struct fb_virtio_fs_options how = { .size = sizeof(how),
+					    .tag = "tag",
+					    .request_queues = QUEUES };
+	int ends[2];
+
+	assert_int_equal(fb_session_new(fb_passthrough_ops(device->driver), device->driver, options,
+					&device->session),
+			 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(fb_virtio_fs_attach(device->session, ends[0], &how), 0);
+	device->fd = ends[1];
+	assert_int_equal(fb_session_start(device->session), 0);
+}
+
+void device_begin(struct device *device, const struct fb_session_options *options)
+{
+	const struct fb_passthrough_options how = { .size = sizeof(how), .max_descriptors = 1000 };
+
+	*device = (struct device){ .folder = "/tmp/fb-device-XXXXXX" };
+	assert_non_null(mkdtemp(device->folder));
+	assert_int_equal(fb_passthrough_new(device->folder, &how, &device->driver), 0);
+	serve(device, options);
+}
+
+int device_wait(struct device *device)
+{
+	int result = fb_session_wait(device->session);
+
+	fb_session_unref(device->session);
+	device->session = NULL;
+	return result;
+}
+
+void device_again(struct device *device, const struct fb_session_options *options)
+{
+	serve(device, options);
+}
+
+static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *where)
+{
+	(void)stat;
+	(void)type;
+	(void)where;
+	return remove(path);
+}
+
+void device_end(struct device *device)
+{
+	if (device->session) {
+		fb_session_stop(device->session);
+		assert_int_equal(device_wait(device), 0);
+	}
+	fb_passthrough_free(device->driver);
+	nftw(device->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+unsigned count_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+unsigned count_mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+	unsigned count = 0;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		count += strstr(line, "/memfd:") != NULL;
+	fclose(maps);
+	return count;
+}
