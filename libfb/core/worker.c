@@ -50,8 +50,7 @@ static void watch(struct fb_workers *workers)
 {
 	const struct fb_session_options *options = &workers->session->options;
 
-	if ((options->max_workers == options->workers &&
-	     !workers->session->transport->ops->tick) ||
+	if ((options->max_workers == options->workers && !workers->session->transport->ops->tick) ||
 	    atomic_load(&workers->watching))
 		return;
 	if (!atomic_exchange(&workers->watching, true))
