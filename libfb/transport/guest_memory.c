@@ -280,13 +280,12 @@ int fb_guest_memory_pieces(const struct fb_guest_memory *memory, uint64_t guest,
 uint64_t fb_guest_memory_address(const struct fb_guest_memory *memory, const void *host)
 {
 	const uint8_t *byte = host;
+	const struct fb_guest_region *region;
+	unsigned i = 0;
 
-	for (unsigned i = 0; i < memory->count; i++) {
-		const struct fb_guest_region *region = memory->regions[i];
-
-		if (byte >= region->host && byte < region->host + region->at.size)
-			return region->at.guest + (uint64_t)(byte - region->host);
-	}
-	assert(!"an address of guest memory");
-	return 0;
+	do {
+		assert(i < memory->count);
+		region = memory->regions[i++];
+	} while (byte < region->host || byte >= region->host + region->at.size);
+	return region->at.guest + (uint64_t)(byte - region->host);
 }
