@@ -237,7 +237,7 @@ static int cut_streams(const struct guest *guest, struct guest_request *request)
 
 	if (request->out.size > 0 && limit >= 2)
 		in_limit = limit > 3 ? limit - 2 : limit - 1;
-	request->segments = calloc(limit, sizeof(*request->segments));
+	request->segments = malloc(limit * sizeof(*request->segments));
 	if (!lens || !request->segments) {
 		free(lens);
 		return -ENOMEM;
@@ -264,12 +264,14 @@ static int make_request(struct guest *guest, const struct iovec *parts, unsigned
 {
 	unsigned limit = chain_limit(guest);
 	struct guest_request *request =
-		calloc(1, sizeof(*request) + limit * sizeof(request->blocks[0]));
+		malloc(sizeof(*request) + limit * sizeof(request->blocks[0]));
 	size_t size = 0;
 	int r;
 
 	if (!request)
 		return -ENOMEM;
+	/* Not its blocks: benchmarks make millions of requests with rings of a thousand entries. */
+	memset(request, 0, sizeof(*request));
 	for (unsigned i = 0; i < count; i++)
 		size += parts[i].iov_len;
 	request->in = (struct stream){ .size = (uint32_t)size, .border = NO_BORDER };
