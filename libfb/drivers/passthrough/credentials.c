@@ -138,6 +138,44 @@ static int switch_groups(const struct fb_credentials *own, struct fb_cred_guard 
 	return result;
 }
 
+/*
+ * The groups that came with the request, for the file that it makes: none of them may be forbidden.
+ */
+static int switch_sent_groups(struct fb_passthrough *fs, const struct fb_caller *caller,
+			      struct fb_cred_guard *guard)
+{
+	FB_SCOPE_FREE uint32_t *groups = NULL;
+	int result = 0;
+
+	if (caller->group_count == 0 || !fb_id_map_exists(&fs->gids))
+		return switch_groups(&fs->own, guard, caller->group_count, caller->groups);
+	groups = calloc(caller->group_count, sizeof(*groups));
+	if (!groups)
+		return -ENOMEM;
+	for (size_t i = 0; result == 0 && i < caller->group_count; i++)
+		result = fb_id_map_to_host(&fs->gids, caller->groups[i], &groups[i]);
+	return result < 0 ? result : switch_groups(&fs->own, guard, caller->group_count, groups);
+}
+
+/*
+ * All groups of the caller's process, which it did not choose for this request: a forbidden one is
+ * left out. Returns -ESRCH when they can not be found.
+ */
+static int switch_all_groups(struct fb_passthrough *fs, const struct fb_caller *caller,
+			     struct fb_cred_guard *guard)
+{
+	FB_SCOPE_FREE uint32_t *groups = NULL;
+	size_t count, kept = 0;
+	int result = fb_caller_groups_read(fs->proc, caller, &groups, &count);
+
+	if (result < 0)
+		return result;
+	for (size_t i = 0; i < count; i++)
+		if (fb_id_map_to_host(&fs->gids, groups[i], &groups[kept]) == 0)
+			kept++;
+	return switch_groups(&fs->own, guard, kept, groups);
+}
+
 static int switch_ids(struct fb_passthrough *fs, const struct fb_caller *caller,
 		      struct fb_cred_guard *guard)
 {
@@ -176,24 +214,31 @@ static int switch_caps(struct fb_passthrough *fs, const struct fb_caller *caller
 	return result;
 }
 
+/* host is caller with the host's numbers, in which /proc does not know it. */
 static int switch_all(struct fb_passthrough *fs, const struct fb_caller *caller,
-		      enum fb_credentials_for purpose, struct fb_cred_guard *guard)
+		      const struct fb_caller *host, enum fb_credentials_for purpose,
+		      struct fb_cred_guard *guard)
 {
-	FB_SCOPE_FREE uint32_t *groups = NULL;
-	size_t count = 0;
 	int result = -ESRCH;
 
 	if (fs->all_as_caller)
-		result = fb_caller_groups_read(fs->proc, caller, &groups, &count);
+		result = switch_all_groups(fs, caller, guard);
+	if (result == -ESRCH) /* only what the client sent: the directory's group or none */
+		result = switch_sent_groups(fs, caller, guard);
 	if (result == 0)
-		result = switch_groups(&fs->own, guard, count, groups);
-	else if (result == -ESRCH) /* only what the client sent: the directory's group or none */
-		result = switch_groups(&fs->own, guard, caller->group_count, caller->groups);
+		result = switch_ids(fs, host, guard);
 	if (result == 0)
-		result = switch_ids(fs, caller, guard);
-	if (result == 0)
-		result = switch_caps(fs, caller, purpose, guard);
+		result = switch_caps(fs, host, purpose, guard);
 	return result;
+}
+
+/* The caller's ids as the host numbers them. */
+static int translate_ids(const struct fb_passthrough *fs, const struct fb_caller *caller,
+			 struct fb_caller *ret_host)
+{
+	int result = fb_id_map_to_host(&fs->uids, caller->uid, &ret_host->uid);
+
+	return result < 0 ? result : fb_id_map_to_host(&fs->gids, caller->gid, &ret_host->gid);
 }
 
 static int switch_umask(const struct fb_passthrough *fs, const struct fb_caller *caller,
@@ -211,7 +256,8 @@ static int switch_umask(const struct fb_passthrough *fs, const struct fb_caller 
 int fb_credentials_assume(struct fb_passthrough *fs, const struct fb_caller *caller,
 			  enum fb_credentials_for purpose, struct fb_cred_guard *guard)
 {
-	int result = 0;
+	struct fb_caller host = { 0 };
+	int result;
 
 	*guard = (struct fb_cred_guard){ .own = &fs->own };
 	if (purpose == FB_CREDENTIALS_ACCESS && !fs->all_as_caller)
@@ -219,12 +265,15 @@ int fb_credentials_assume(struct fb_passthrough *fs, const struct fb_caller *cal
 	/* To the system calls this would mean "leave it as it is": the daemon's own. */
 	if (caller->uid == NO_ID || caller->gid == NO_ID)
 		return -EINVAL;
-	if (!fs->own.may_switch && (caller->uid != fs->own.uid || caller->gid != fs->own.gid))
+	result = translate_ids(fs, caller, &host);
+	if (result < 0)
+		return result;
+	if (!fs->own.may_switch && (host.uid != fs->own.uid || host.gid != fs->own.gid))
 		return -EPERM;
 	if (purpose == FB_CREDENTIALS_CREATE)
 		result = switch_umask(fs, caller, guard);
 	if (result == 0 && fs->own.may_switch)
-		result = switch_all(fs, caller, purpose, guard);
+		result = switch_all(fs, caller, &host, purpose, guard);
 	if (result < 0)
 		fb_credentials_restore(guard);
 	return result;

@@ -53,10 +53,12 @@ int fb_credentials_init(struct fb_credentials *own) FB_MUST_CHECK;
 void fb_credentials_fini(struct fb_credentials *own);
 
 /*
- * Become caller. For FB_CREDENTIALS_CREATE this also sets the thread's umask: 0, or the caller's
- * when the client leaves it to us (FB_INIT_DONT_MASK); so pass the mode to the host as it came.
- * guard is zeroed. Returns 0, -EINVAL for an id that is not known (UINT32_MAX), or -EPERM when an
- * unprivileged process is asked to be somebody else. On failure nothing is changed.
+ * Become caller, as the host numbers its ids. For FB_CREDENTIALS_CREATE this also sets the thread's
+ * umask: 0, or the caller's when the client leaves it to us (FB_INIT_DONT_MASK); so pass the mode
+ * to the host as it came.
+ * guard is zeroed. Returns 0, -EINVAL for an id that is not known (UINT32_MAX), or -EPERM for one
+ * that is forbidden, or when an unprivileged process is asked to be somebody else. On failure
+ * nothing is changed.
  */
 int fb_credentials_assume(struct fb_passthrough *fs, const struct fb_caller *caller,
 			  enum fb_credentials_for purpose,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "file_ops.h"
 
+#include "capability.h"
 #include "credentials.h"
 #include "file_use.h"
 #include "inode.h"
@@ -126,6 +127,8 @@ static int op_fallocate(void *self, struct fb_req *req, uint64_t node, uint64_t 
 		return -EFBIG;
 	if (!(mode & FALLOC_FL_KEEP_SIZE))
 		result = fb_io_ops_check_seal(fs, use.fd, off, len);
+	if (result == 0)
+		result = fb_capability_drop(fs, use.fd);
 	if (result < 0)
 		return result;
 	kill_suidgid_for(fs, req, use.fd, &guard);
@@ -203,6 +206,8 @@ static int op_copy_file_range(void *self, struct fb_req *req, uint64_t node_in, 
 	if (len > INT64_MAX - off_out)
 		len = INT64_MAX - off_out;
 	result = fb_io_ops_check_seal(fs, out.fd, off_out, len);
+	if (result == 0)
+		result = fb_capability_drop(fs, out.fd);
 	if (result < 0)
 		return result;
 	kill_suidgid_for(fs, req, out.fd, &guard);

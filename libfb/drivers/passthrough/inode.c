@@ -206,8 +206,8 @@ void fb_inode_fill_attr(const struct fb_passthrough *fs, const struct fb_inode *
 		.ctime = time_of(&statx->stx_ctime),
 		.mode = statx->stx_mode,
 		.nlink = statx->stx_nlink,
-		.uid = statx->stx_uid,
-		.gid = statx->stx_gid,
+		.uid = fb_id_map_to_client(&fs->uids, statx->stx_uid),
+		.gid = fb_id_map_to_client(&fs->gids, statx->stx_gid),
 		.rdev = fb_rdev_pack(statx->stx_rdev_major, statx->stx_rdev_minor),
 		.blksize = statx->stx_blksize,
 	};

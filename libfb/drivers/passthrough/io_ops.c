@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "io_ops.h"
 
+#include "capability.h"
 #include "credentials.h"
 #include "file_use.h"
 
@@ -165,6 +166,8 @@ static int op_write(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
 	if (fs->options.seal_size && write_rwf(io) && count > 0)
 		return -EPERM;
 	result = fb_io_ops_check_seal(fs, fd, off, count);
+	if (result == 0)
+		result = fb_capability_drop(fs, fd);
 	if (result < 0)
 		return result;
 	return (int)write_data(&use, io, fd, from, count, off);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/xattr.h>
 
+#define SELINUX "security.selinux"
+
 static bool wanted(const struct fb_passthrough *fs)
 {
 	return (fs->granted & FB_INIT_SECURITY_CTX) != 0;
@@ -18,10 +20,11 @@ struct fb_label_guard fb_label_begin(struct fb_passthrough *fs, const struct fb_
 	struct fb_label_guard guard = { .file = -1 };
 	struct fb_label label;
 
-	if (!wanted(fs) || fs->proc < 0)
+	/* Under another name it is the client's own, and nothing to the host's SELinux. */
+	if (!wanted(fs) || fs->proc < 0 || !fb_xattr_map_keeps(fs->xattr_map, SELINUX))
 		return guard;
 	for (size_t i = 0; fb_req_label(req, i, &label); i++) {
-		if (strcmp(label.name, "security.selinux") != 0)
+		if (strcmp(label.name, SELINUX) != 0)
 			continue;
 		guard.file = openat(fs->proc, "thread-self/attr/fscreate", O_RDWR | O_CLOEXEC);
 		if (guard.file >= 0 && write(guard.file, label.value, label.size) < 0) {
@@ -43,6 +46,23 @@ void fb_label_end(struct fb_label_guard *guard)
 	close(fb_fd_steal(&guard->file));
 }
 
+static int apply(const struct fb_passthrough *fs, const struct fb_label *label, const char *path)
+{
+	char room[FB_XATTR_NAME_ROOM];
+	const char *name;
+	int result;
+
+	if (strncmp(label->name, "security.", 9) != 0)
+		return -EINVAL;
+	result = fb_xattr_map_to_host(fs->xattr_map, label->name, room, &name);
+	/* Clients send labels unasked: with such a rule they would else make no file at all. */
+	if (result == -EOPNOTSUPP)
+		return 0;
+	if (result == 0 && setxattr(path, name, label->value, label->size, 0) < 0)
+		result = -errno;
+	return result;
+}
+
 int fb_label_apply(struct fb_passthrough *fs, const struct fb_req *req, int fd)
 {
 	char path[FB_PROC_PATH_MAX];
@@ -52,12 +72,8 @@ int fb_label_apply(struct fb_passthrough *fs, const struct fb_req *req, int fd)
 	if (!wanted(fs) || !fb_req_label(req, 0, &label))
 		return 0;
 	result = fb_resolve_proc_path(fs, fd, path);
-	for (size_t i = 0; result == 0 && fb_req_label(req, i, &label); i++) {
-		if (strncmp(label.name, "security.", 9) != 0)
-			result = -EINVAL;
-		else if (setxattr(path, label.name, label.value, label.size, 0) < 0)
-			result = -errno;
-	}
+	for (size_t i = 0; result == 0 && fb_req_label(req, i, &label); i++)
+		result = apply(fs, &label, path);
 	return result;
 }
 

@@ -29,6 +29,8 @@ void fb_label_end(struct fb_label_guard *guard);
 /*
  * Give the new file behind fd (O_PATH will do) the request's labels. Needs the daemon's own
  * credentials. Returns 0, -EINVAL for a name outside of "security.", or -errno: then fb_label_undo().
+ * An xattr map renames labels as any other attribute; of those that it calls unsupported nothing is
+ * kept.
  */
 int fb_label_apply(struct fb_passthrough *fs, const struct fb_req *req, int fd) FB_MUST_CHECK;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "open_ops.h"
 
+#include "capability.h"
 #include "credentials.h"
 #include "handle_table.h"
 #include "inode.h"
@@ -139,6 +140,10 @@ static int open_inode(struct fb_passthrough *fs, const struct fb_req *req, struc
 	}
 	if (opened.fd < 0)
 		return opened.fd;
+	if (host & O_TRUNC)
+		result = fb_capability_drop(fs, opened.fd);
+	if (result < 0)
+		return result;
 	result = finish_open(fs, inode, &opened, host, flags, ret_open);
 	/* No page of it can be read in, so none may be written in part. */
 	if (result == 0 && unreadable)

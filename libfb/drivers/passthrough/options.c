@@ -6,6 +6,10 @@
 #include <errno.h>
 #include <string.h>
 
+#define ACL_ACCESS "system.posix_acl_access"
+#define ACL_DEFAULT "system.posix_acl_default"
+#define CAPABILITY "security.capability"
+
 #define SECOND_NS UINT64_C(1000000000)
 #define DAY_NS (86400 * SECOND_NS)
 
@@ -59,11 +63,79 @@ static int check(const struct fb_passthrough_options *options)
 		return fb_fail(EINVAL, "POSIX ACLs need extended attributes");
 	if (options->xattr == FB_OFF && options->security_label)
 		return fb_fail(EINVAL, "security labels need extended attributes");
+	if (options->xattr == FB_OFF && options->xattr_map)
+		return fb_fail(EINVAL, "an xattr map needs extended attributes");
 	if (options->readdir == FB_OFF && options->readdirplus == FB_ON)
 		return fb_fail(EINVAL, "readdirplus needs readdir");
 	if (options->proc_fd < 0)
 		return fb_fail(EINVAL, "proc_fd is not a descriptor");
 	return 0;
+}
+
+/*
+ * The host has to know of ACLs, which it applies to new files and keeps in step with the mode:
+ * under another name they would be half obeyed.
+ */
+static int check_acl_names(const struct fb_passthrough *fs)
+{
+	if (fs->options.posix_acl != FB_ON || (fb_xattr_map_keeps(fs->xattr_map, ACL_ACCESS) &&
+					       fb_xattr_map_keeps(fs->xattr_map, ACL_DEFAULT)))
+		return 0;
+	return fb_fail(EINVAL, "POSIX ACLs need their names as they are: begin the xattr map with "
+			       ":ok:all:system.posix_acl_:system.posix_acl_:");
+}
+
+static int make_xattr_map(struct fb_passthrough *fs)
+{
+	char forged[FB_XATTR_NAME_ROOM];
+	const char *host;
+	int result;
+
+	if (!fs->options.xattr_map)
+		return 0;
+	result = fb_xattr_map_new(fs->options.xattr_map, &fs->xattr_map);
+	if (result == 0)
+		result = check_acl_names(fs);
+	if (result < 0)
+		return result;
+	if (fb_xattr_map_forgeable(fs->xattr_map, forged))
+		fb_log(FB_LOG_WARNING,
+		       "passthrough: the xattr map keeps privileged names as %s..., which ordinary "
+		       "users of the client can set too: put a rule such as :bad:client:%s:: "
+		       "before the last one",
+		       forged, forged);
+	if (fb_xattr_map_to_host(fs->xattr_map, CAPABILITY, fs->capability_room, &host) == 0 &&
+	    host == fs->capability_room)
+		fs->capability = host;
+	return 0;
+}
+
+static int make_id_maps(struct fb_passthrough *fs)
+{
+	const struct fb_passthrough_options *options = &fs->options;
+	int result = fb_id_map_init(&fs->uids, "uid", options->translate_uid);
+
+	if (result == 0)
+		result = fb_id_map_init(&fs->gids, "gid", options->translate_gid);
+	if (result < 0)
+		return result;
+	if (options->posix_acl == FB_ON &&
+	    (fb_id_map_exists(&fs->uids) || fb_id_map_exists(&fs->gids)))
+		return fb_fail(EINVAL, "POSIX ACLs hold ids that are not translated: leave out "
+				       "either the ACLs or the translation");
+	return 0;
+}
+
+static int make_maps(struct fb_passthrough *fs)
+{
+	int result = make_xattr_map(fs);
+
+	if (result == 0)
+		result = make_id_maps(fs);
+	/* They were the caller's. */
+	fs->options.xattr_map = NULL;
+	fs->options.translate_uid = fs->options.translate_gid = NULL;
+	return result;
 }
 
 static uint64_t timeout(uint64_t option_ns, uint64_t policy_ns)
@@ -108,6 +180,8 @@ int fb_options_apply(struct fb_passthrough *fs, const struct fb_passthrough_opti
 		result = copy(options, own);
 	if (result == 0)
 		result = check(own);
+	if (result == 0)
+		result = make_maps(fs);
 	if (result < 0)
 		return result;
 	never = own->cache == FB_CACHE_NEVER;
@@ -121,8 +195,12 @@ int fb_options_apply(struct fb_passthrough *fs, const struct fb_passthrough_opti
 	fs->readdir = is_on(own->readdir, true);
 	fs->readdirplus = is_on(own->readdirplus, !never && fs->readdir);
 	fs->killpriv = is_on(own->killpriv, true);
-	/* The client's kernel does not have both. */
-	fs->kernel_passthrough = is_on(own->kernel_passthrough, true) && !fs->writeback;
+	/*
+	 * The client's kernel does not have both. And what it writes to the host's file by itself
+	 * leaves capabilities under another name where they are.
+	 */
+	fs->kernel_passthrough =
+		is_on(own->kernel_passthrough, true) && !fs->writeback && !fs->capability;
 	fs->direct_io = is_on(own->direct_io, true);
 	fs->allow_mmap = is_on(own->allow_mmap, true);
 	fs->noatime = is_on(own->noatime, true);

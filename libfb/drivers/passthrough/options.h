@@ -8,8 +8,8 @@
 #include <libfb/passthrough.h>
 
 /*
- * Copy the options (NULL: defaults) into fs and settle its switches and timeouts. Returns 0, or
- * -EINVAL with a sentence in fb_last_error().
+ * Copy the options (NULL: defaults) into fs, make its maps, and settle its switches and timeouts.
+ * Returns 0, or -EINVAL or -ENOMEM with a sentence in fb_last_error().
  */
 int fb_options_apply(struct fb_passthrough *fs,
 		     const struct fb_passthrough_options *options) FB_MUST_CHECK;

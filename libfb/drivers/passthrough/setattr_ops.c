@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "setattr_ops.h"
 
+#include "capability.h"
 #include "handle_table.h"
 #include "resolve.h"
 #include "state.h"
@@ -15,6 +16,9 @@ struct change {
 	struct fb_handle *handle; /* the open file that the client named, or NULL */
 	const struct fb_setattr *set;
 	const struct fb_caller *caller;
+	uid_t uid; /* of the host; UINT32_MAX: stays as it is */
+	gid_t gid;
+	bool ends_capabilities; /* size or owner has changed */
 };
 
 static bool sets(const struct change *change, uint32_t bits)
@@ -34,7 +38,7 @@ static int check_seal(const struct change *change)
 }
 
 /* The switch may go without CAP_FSETID, which a mode that is set afterwards needs: it ends here. */
-static int set_size(const struct change *change)
+static int set_size(struct change *change)
 {
 	struct fb_passthrough *fs = change->fs;
 	const struct fb_handle *handle = change->handle;
@@ -65,18 +69,20 @@ static int set_size(const struct change *change)
 	}
 	if (fd < 0)
 		return fd;
-	return ftruncate(fd, (off_t)change->set->size) < 0 ? -errno : 0;
+	if (ftruncate(fd, (off_t)change->set->size) < 0)
+		return -errno;
+	change->ends_capabilities = true;
+	return 0;
 }
 
-static int set_owner(const struct change *change)
+static int set_owner(struct change *change)
 {
-	const struct fb_setattr *set = change->set;
-	uid_t uid = sets(change, FB_SETATTR_UID) ? set->uid : UINT32_MAX;
-	gid_t gid = sets(change, FB_SETATTR_GID) ? set->gid : UINT32_MAX;
-
 	if (!sets(change, FB_SETATTR_UID | FB_SETATTR_GID))
 		return 0;
-	return fchownat(change->fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	if (fchownat(change->fd, "", change->uid, change->gid, AT_EMPTY_PATH) < 0)
+		return -errno;
+	change->ends_capabilities = true;
+	return 0;
 }
 
 static int set_mode(const struct change *change)
@@ -125,15 +131,20 @@ static int set_times(const struct change *change)
 	return utimensat(change->fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
-/* Before anything is changed. */
-static int check(const struct change *change)
+/* Before anything is changed. Finds the host's ids. */
+static int check(struct change *change)
 {
 	const struct fb_setattr *set = change->set;
+	int result = 0;
 
 	if ((sets(change, FB_SETATTR_UID) && set->uid == UINT32_MAX) ||
 	    (sets(change, FB_SETATTR_GID) && set->gid == UINT32_MAX))
 		return -EINVAL; /* to the host that would mean "leave it as it is" */
-	return 0;
+	if (sets(change, FB_SETATTR_UID))
+		result = fb_id_map_to_host(&change->fs->uids, set->uid, &change->uid);
+	if (result == 0 && sets(change, FB_SETATTR_GID))
+		result = fb_id_map_to_host(&change->fs->gids, set->gid, &change->gid);
+	return result;
 }
 
 /*
@@ -141,7 +152,7 @@ static int check(const struct change *change)
  * has to follow, and every change but the last alters the times. FB_SETATTR_CTIME can not be obeyed
  * and need not be: the host sets it.
  */
-static int change_all(const struct change *change)
+static int change_all(struct change *change)
 {
 	FB_SCOPE_CRED struct fb_cred_guard guard = { 0 };
 	int result = set_size(change);
@@ -158,6 +169,23 @@ static int change_all(const struct change *change)
 	return result;
 }
 
+/* The host does this for names that it knows, whoever asks. */
+static int end_capabilities(const struct change *change)
+{
+	if (!change->ends_capabilities || !fb_inode_is_regular(change->inode))
+		return 0;
+	return fb_capability_drop_path(change->fs, change->fd);
+}
+
+/* Also after a change that has succeeded in part. */
+static int change_and_end(struct change *change)
+{
+	int result = change_all(change);
+	int ended = end_capabilities(change);
+
+	return result < 0 ? result : ended;
+}
+
 static int setattr(void *self, struct fb_req *req, uint64_t node, const struct fb_setattr *set,
 		   struct fb_attr_reply *ret_attr)
 {
@@ -169,6 +197,8 @@ static int setattr(void *self, struct fb_req *req, uint64_t node, const struct f
 		.inode = at.inode,
 		.set = set,
 		.caller = fb_req_caller(req),
+		.uid = UINT32_MAX,
+		.gid = UINT32_MAX,
 	};
 	struct statx statx;
 	int result;
@@ -188,7 +218,7 @@ static int setattr(void *self, struct fb_req *req, uint64_t node, const struct f
 		return change.fd;
 	result = check(&change);
 	if (result == 0)
-		result = change_all(&change);
+		result = change_and_end(&change);
 	if (result == 0)
 		result = fb_resolve_stat(change.fd, &statx);
 	if (result < 0)

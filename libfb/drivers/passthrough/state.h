@@ -7,9 +7,11 @@
 
 #include "budget.h"
 #include "credentials.h"
+#include "id_map.h"
 #include "identity.h"
 #include "inode_table.h"
 #include "mount_fds.h"
+#include "xattr_map.h"
 
 #include <libfb/driver.h>
 #include <libfb/log.h>
@@ -24,6 +26,10 @@ struct fb_passthrough {
 	struct fb_passthrough_options options;
 	bool xattr, posix_acl, posix_lock, flock, readdir, readdirplus, killpriv;
 	bool kernel_passthrough, direct_io, allow_mmap, noatime, writeback;
+	struct fb_xattr_map *xattr_map; /* or NULL */
+	const char *capability; /* what xattr_map makes of security.capability; NULL: it stays */
+	char capability_room[FB_XATTR_NAME_ROOM];
+	struct fb_id_map uids, gids;
 	int proc_self_fd;  /* the directory /proc/self/fd, O_PATH */
 	int proc;          /* the directory /proc, O_PATH: groups of callers */
 	bool proc_visible; /* proc_self_fd is what /proc/self/fd names */

@@ -54,11 +54,28 @@ static bool hidden(const struct fb_passthrough *fs, const char *name)
 	return !fs->posix_acl && strncmp(name, ACL_PREFIX, strlen(ACL_PREFIX)) == 0;
 }
 
-static int check_change(const struct fb_passthrough *fs, const char *name)
+/* The client's name, and the one that the host has for it. */
+struct name {
+	const char *client, *host; /* host may be room */
+	char room[FB_XATTR_NAME_ROOM];
+};
+
+static int find_name(const struct fb_passthrough *fs, const char *client, struct name *name)
 {
-	if (fs->options.read_only)
-		return -EROFS;
-	return hidden(fs, name) ? -EOPNOTSUPP : 0;
+	int result;
+
+	if (hidden(fs, client))
+		return -EOPNOTSUPP;
+	name->client = client;
+	result = fb_xattr_map_to_host(fs->xattr_map, client, name->room, &name->host);
+	/* Some odd map could lead there. */
+	return result == 0 && hidden(fs, name->host) ? -EOPNOTSUPP : result;
+}
+
+static int find_name_to_change(const struct fb_passthrough *fs, const char *client,
+			       struct name *name)
+{
+	return fs->options.read_only ? -EROFS : find_name(fs, client, name);
 }
 
 /*
@@ -77,13 +94,14 @@ static int kill_sgid(struct fb_passthrough *fs, struct target *target)
 	return chmod(target->path, now.stx_mode & 07777 & ~(mode_t)S_ISGID) < 0 ? -errno : 0;
 }
 
-static int op_setxattr(void *self, struct fb_req *req, uint64_t node, const char *name,
+static int op_setxattr(void *self, struct fb_req *req, uint64_t node, const char *client,
 		       const void *value, size_t size, uint32_t flags)
 {
 	struct fb_passthrough *fs = self;
 	SCOPED_TARGET target = { 0 };
-	bool kill = (flags & FB_XATTR_ACL_KILL_SGID) && strcmp(name, ACL_ACCESS) == 0;
-	int result = check_change(fs, name);
+	struct name name;
+	bool kill = (flags & FB_XATTR_ACL_KILL_SGID) && strcmp(client, ACL_ACCESS) == 0;
+	int result = find_name_to_change(fs, client, &name);
 
 	if (result < 0)
 		return result;
@@ -95,12 +113,12 @@ static int op_setxattr(void *self, struct fb_req *req, uint64_t node, const char
 	if (kill)
 		fb_credentials_drop_fsetid(fs, &target.guard);
 	flags &= FB_XATTR_CREATE | FB_XATTR_REPLACE;
-	if (setxattr(target.path, name, value, size, (int)flags) < 0)
+	if (setxattr(target.path, name.host, value, size, (int)flags) < 0)
 		return -errno;
 	return kill ? kill_sgid(fs, &target) : 0;
 }
 
-static int op_removexattr(void *self, struct fb_req *req, uint64_t node, const char *name)
+static int op_removexattr(void *self, struct fb_req *req, uint64_t node, const char *client)
 {
 	struct fb_passthrough *fs = self;
 	SCOPED_TARGET target = { 0 };
@@ -108,14 +126,15 @@ static int op_removexattr(void *self, struct fb_req *req, uint64_t node, const c
 	 * A write of anybody takes the file's capabilities away: this is how the client's kernel
 	 * does it. It has checked who may do so otherwise (security/commoncap.c).
 	 */
-	bool kill = strcmp(name, CAPABILITY) == 0;
-	int result = check_change(fs, name);
+	bool kill = strcmp(client, CAPABILITY) == 0;
+	struct name name;
+	int result = find_name_to_change(fs, client, &name);
 
 	if (result == 0)
 		result = target_begin(&target, fs, kill ? NULL : fb_req_caller(req), node);
 	if (result < 0)
 		return result;
-	return removexattr(target.path, name) < 0 ? -errno : 0;
+	return removexattr(target.path, name.host) < 0 ? -errno : 0;
 }
 
 /* Read into a room that is in pieces. */
@@ -146,36 +165,47 @@ static ssize_t get(const char *path, const char *name, struct fb_sink *to, size_
 	return size > 0 && fb_sink_filled(to, (size_t)got) < 0 ? -ERANGE : got;
 }
 
-static int op_getxattr(void *self, struct fb_req *req, uint64_t node, const char *name,
+static int op_getxattr(void *self, struct fb_req *req, uint64_t node, const char *client,
 		       struct fb_sink *to, size_t size)
 {
 	struct fb_passthrough *fs = self;
 	SCOPED_TARGET target = { 0 };
-	int result;
+	struct name name;
+	int result = find_name(fs, client, &name);
 
-	if (hidden(fs, name))
-		return -EOPNOTSUPP;
-	result = target_begin(&target, fs, fb_req_caller(req), node);
+	/*
+	 * What may not be set is not there either. Nor is what has no name on the host: ERANGE would
+	 * have programs try again with more room.
+	 */
+	if (result == -EPERM || result == -ERANGE)
+		return -ENODATA;
+	if (result == 0)
+		result = target_begin(&target, fs, fb_req_caller(req), node);
 	if (result < 0)
 		return result;
 	if (size > fb_sink_room(to))
 		size = fb_sink_room(to);
-	return (int)get(target.path, name, to, size);
+	return (int)get(target.path, name.host, to, size);
 }
 
-/* Take the hidden names out of a list. Returns its new length. */
+/*
+ * Turn a list of the host's names into the client's, in place: none gets longer. Returns its new
+ * length.
+ */
 static size_t filter(const struct fb_passthrough *fs, char *list, size_t size)
 {
 	size_t kept = 0;
 
-	for (size_t at = 0; at < size;) {
-		size_t len = strlen(list + at) + 1;
+	for (size_t at = 0, next; at < size; at = next) {
+		const char *name = fb_xattr_map_to_client(fs->xattr_map, list + at);
 
-		if (!hidden(fs, list + at)) {
-			memmove(list + kept, list + at, len);
+		next = at + strlen(list + at) + 1;
+		if (name && !hidden(fs, list + at) && !hidden(fs, name)) {
+			size_t len = strlen(name) + 1;
+
+			memmove(list + kept, name, len);
 			kept += len;
 		}
-		at += len;
 	}
 	return kept;
 }

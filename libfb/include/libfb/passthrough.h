@@ -76,6 +76,19 @@ struct fb_passthrough_options {
 	 * /proc any more, such as in a sandbox. Duplicated. Default (0): /proc is opened.
 	 */
 	int proc_fd;
+	/*
+	 * Rules by which attributes have other names on the host, in the form of virtiofsd's
+	 * --xattrmap. Default (NULL): the same names. They must leave no name open, and
+	 * system.posix_acl_* as it is with posix_acl. A map that renames security.capability rules
+	 * kernel_passthrough out. Read by fb_passthrough_new() only: borrowed for that time.
+	 */
+	const char *xattr_map;
+	/*
+	 * Rules by which user and group ids have other numbers on the host, each in the form of
+	 * virtiofsd's --translate-uid, ended by NULL. Default (NULL): the same numbers. Not with
+	 * posix_acl. Borrowed as xattr_map.
+	 */
+	const char *const *translate_uid, *const *translate_gid;
 };
 
 #define FB_TIMEOUT_NONE UINT64_MAX
