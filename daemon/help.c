@@ -81,10 +81,12 @@ void help_print(FILE *to)
 
 	fputs("Usage: fbfsd [options] SOURCE MOUNTPOINT\n"
 	      "       mount -t fuse.fbfsd [-o options] SOURCE MOUNTPOINT\n"
+	      "       fbfsd --socket-path=PATH --shared-dir=SOURCE [options]\n"
 	      "\n"
 	      "Show the directory (or regular file) SOURCE at MOUNTPOINT until that is unmounted\n"
 	      "(umount MOUNTPOINT, or fusermount3 -u MOUNTPOINT) or fbfsd is stopped by SIGTERM,\n"
-	      "SIGINT or SIGHUP. Defaults stand in [].\n",
+	      "SIGINT or SIGHUP. With --socket-path, show it to a virtual machine as a virtio-fs\n"
+	      "device, in place of virtiofsd. Defaults stand in [].\n",
 	      to);
 	for (const struct option_row *row = option_rows; row->name; row++) {
 		if (row->group == GROUP_HIDDEN)

@@ -11,6 +11,7 @@
 #include "background.h"
 #include "completion.h"
 #include "descriptors.h"
+#include "guest_server.h"
 #include "help.h"
 #include "messages.h"
 #include "options.h"
@@ -43,6 +44,8 @@ static enum exit_code serve_place(const struct options *options, const struct pl
 
 	if (options->fake)
 		return EXIT_DONE;
+	if (options_for_guest(options))
+		return guest_server_run(options, place);
 	if (!options->foreground && background_enter(&background) < 0)
 		return fail(EXIT_SYSTEM);
 	if (background.is_parent)
@@ -77,6 +80,9 @@ static enum exit_code run(const struct options *options)
 		return printed();
 	case COMMAND_VERSION:
 		printf("fbfsd %s\n", FB_VERSION_STRING);
+		return printed();
+	case COMMAND_CAPABILITIES:
+		puts("{\n  \"type\": \"fs\",\n  \"features\": [\n    \"separate-options\"\n  ]\n}");
 		return printed();
 	case COMMAND_COMPLETION:
 		if (completion_print(stdout, options->completion_shell) < 0)

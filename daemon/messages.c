@@ -36,7 +36,8 @@ void messages_init(unsigned level, enum messages_to to)
 
 	lines_to = to;
 	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
-	openlog("fbfsd", LOG_PID, LOG_DAEMON);
+	/* Connected at once: in a sandbox the socket of syslog is out of sight. */
+	openlog("fbfsd", LOG_PID | (to == MESSAGES_STDERR ? 0 : LOG_NDELAY), LOG_DAEMON);
 	fb_log_set(level ? functions[to] : NULL, NULL);
 	if (level)
 		fb_log_set_level((enum fb_log_level)level);

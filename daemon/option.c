@@ -40,6 +40,50 @@ static const struct option_choice log_choices[] = {
 	{ NULL, 0 },
 };
 
+static const struct option_choice sandbox_choices[] = {
+	{ "namespace", SANDBOX_NAMESPACE },
+	{ "chroot", SANDBOX_CHROOT },
+	{ "none", SANDBOX_NONE },
+	{ NULL, 0 },
+	{ NULL, 0 },
+};
+
+static const struct option_choice seccomp_choices[] = {
+	{ "kill", SECCOMP_KILL },
+	{ "log", SECCOMP_LOG },
+	{ "trap", SECCOMP_TRAP },
+	{ "none", SECCOMP_NONE },
+	{ NULL, 0 },
+	{ NULL, 0 },
+};
+
+/* Say which values there are, the ones before the first NULL. */
+static int fail_choice(const struct option_choice *choices, const struct option_use *use)
+{
+	char allowed[128] = "";
+
+	for (const char *between = ""; choices->name; choices++, between = ", ") {
+		size_t used = strlen(allowed);
+
+		snprintf(allowed + used, sizeof(allowed) - used, "%s%s", between, choices->name);
+	}
+	return fb_fail(EINVAL, "%s: '%s' is none of %s", use->spelled, use->value, allowed);
+}
+
+static int store_choice(const struct option_choice *choices, const struct option_use *use,
+			unsigned *ret_value)
+{
+	for (unsigned ends = 0, i = 0; ends < 2; i++) {
+		if (!choices[i].name) {
+			ends++;
+		} else if (strcasecmp(choices[i].name, use->value) == 0) {
+			*ret_value = choices[i].value;
+			return 0;
+		}
+	}
+	return fail_choice(choices, use);
+}
+
 static int set_help(struct options *options, const char *value)
 {
 	(void)value;
@@ -59,6 +103,38 @@ static int set_completion(struct options *options, const char *value)
 	options->command = COMMAND_COMPLETION;
 	options->completion_shell = value;
 	return 0;
+}
+
+static int set_capabilities(struct options *options, const char *value)
+{
+	(void)value;
+	options->command = COMMAND_CAPABILITIES;
+	return 0;
+}
+
+static int add_map(struct words *maps, const char *value)
+{
+	return words_add(maps, value) < 0 ? fb_fail(ENOMEM, "out of memory") : 0;
+}
+
+static int add_uid_map(struct options *options, const char *value)
+{
+	return add_map(&options->guest.uid_maps, value);
+}
+
+static int add_gid_map(struct options *options, const char *value)
+{
+	return add_map(&options->guest.gid_maps, value);
+}
+
+static int add_translate_uid(struct options *options, const char *value)
+{
+	return add_map(&options->translate_uid, value);
+}
+
+static int add_translate_gid(struct options *options, const char *value)
+{
+	return add_map(&options->translate_gid, value);
 }
 
 static int set_debug(struct options *options, const char *value)
@@ -136,6 +212,13 @@ const struct option_row option_rows[] = {
 		{ 0 },
 };
 
+bool option_log_level(const char *name, unsigned *ret_level)
+{
+	const struct option_use use = { .spelled = "RUST_LOG", .value = name };
+
+	return store_choice(log_choices, &use, ret_level) == 0;
+}
+
 const char *option_group_title(enum option_group group)
 {
 	static const char *const titles[] = {
@@ -200,33 +283,6 @@ const struct option_row *option_find(const char *name, size_t length, bool *ret_
 		}
 	}
 	return NULL;
-}
-
-/* Say which values there are, the ones before the first NULL. */
-static int fail_choice(const struct option_choice *choices, const struct option_use *use)
-{
-	char allowed[128] = "";
-
-	for (const char *between = ""; choices->name; choices++, between = ", ") {
-		size_t used = strlen(allowed);
-
-		snprintf(allowed + used, sizeof(allowed) - used, "%s%s", between, choices->name);
-	}
-	return fb_fail(EINVAL, "%s: '%s' is none of %s", use->spelled, use->value, allowed);
-}
-
-static int store_choice(const struct option_choice *choices, const struct option_use *use,
-			unsigned *ret_value)
-{
-	for (unsigned ends = 0, i = 0; ends < 2; i++) {
-		if (!choices[i].name) {
-			ends++;
-		} else if (strcasecmp(choices[i].name, use->value) == 0) {
-			*ret_value = choices[i].value;
-			return 0;
-		}
-	}
-	return fail_choice(choices, use);
 }
 
 static int store_number(const struct option_row *row, const struct option_use *use,

@@ -60,6 +60,9 @@ struct option_row {
 /* All rows; name NULL ends them. */
 extern const struct option_row option_rows[];
 
+/* Understand a level of messages by its name. */
+bool option_log_level(const char *name, unsigned *ret_level);
+
 /* The heading of a group, NULL for hidden options. */
 const char *option_group_title(enum option_group group);
 

@@ -24,6 +24,8 @@
 #define OPTION_GROUPS(GROUP)                                                                       \
 	GROUP(GENERAL, "Options")                                                                  \
 	GROUP(MOUNT, "The mount")                                                                  \
+	GROUP(GUEST, "To a virtual machine, in place of MOUNTPOINT")                               \
+	GROUP(SANDBOX, "The sandbox of a server for virtual machines")                             \
 	GROUP(CACHE, "What the kernel may remember")                                               \
 	GROUP(FILES, "What files can do")                                                          \
 	GROUP(LIMITS, "Threads and limits")                                                        \
@@ -66,6 +68,38 @@
 	OPTION("replace", 0, NULL, MOUNT, TOGGLE(mount.replace_stale), NULL,                       \
 	       "First unmount what a killed server left at MOUNTPOINT")                            \
                                                                                                    \
+	OPTION("socket-path", 0, "PATH", GUEST, TEXT(guest.socket_path), NULL,                     \
+	       "Listen at this socket for the monitor of a virtual machine (vhost-user)")          \
+	OPTION("fd", 0, "N", GUEST, NUMBER(guest.fd, 0, 1073741824), NULL,                         \
+	       "Descriptor N is the socket, listening or connected")                               \
+	OPTION("shared-dir", 0, "SOURCE", GUEST, TEXT(source), NULL,                               \
+	       "The directory to show")                                                            \
+	OPTION("socket-group", 0, "GROUP", GUEST, TEXT(guest.socket_group), "owner only",          \
+	       "The group that may connect, by name or number")                                    \
+	OPTION("tag", 0, "TAG", GUEST, TEXT(guest.tag), NULL,                                      \
+	       "What the guest mounts, for monitors that ask for it (crosvm)")                     \
+	OPTION("queues", 0, "N", GUEST, NUMBER(guest.queues, 1, 255), "64",                        \
+	       "Request queues that a guest may use")                                              \
+	OPTION("thread-pool-size", 0, "N", GUEST, NUMBER(guest.threads, 0, 1024),                  \
+	       "0: as many as the work needs", "Threads for requests at most")                     \
+	OPTION("keep-listening", 0, NULL, GUEST, TOGGLE(guest.keep_listening), NULL,               \
+	       "Wait for the next monitor when one has gone; else fbfsd ends then")                \
+	OPTION("print-capabilities", 0, NULL, GUEST, CALL(set_capabilities), NULL,                 \
+	       "Print what monitors can expect, as JSON")                                          \
+                                                                                                   \
+	OPTION("sandbox", 0, "MODE", SANDBOX, CHOICE(guest.sandbox, sandbox_choices),              \
+	       "namespace", "namespace: alone with SOURCE in namespaces of its own; chroot: in "   \
+	       "SOURCE as root directory; none")                                                   \
+	OPTION("seccomp", 0, "ACTION", SANDBOX, CHOICE(guest.seccomp, seccomp_choices), "kill",    \
+	       "On a system call that a server never makes: kill, log, trap (SIGSYS); none: "      \
+	       "allow all")                                                                        \
+	OPTION("modcaps", 0, "LIST", SANDBOX, TEXT(guest.modcaps), NULL,                           \
+	       "Capabilities to keep or to give up: +cap:-cap")                                    \
+	OPTION("uid-map", 0, "RULE", SANDBOX, CALL(add_uid_map), "one's own id",                   \
+	       "Users in the sandbox of an ordinary user, :inside:outside:count:")                 \
+	OPTION("gid-map", 0, "RULE", SANDBOX, CALL(add_gid_map), "one's own id",                   \
+	       "The same for groups")                                                              \
+                                                                                                   \
 	OPTION("cache", 0, "POLICY", CACHE, CHOICE(passthrough.cache, cache_choices), "auto",      \
 	       "auto: names and attributes for 1 s, data from open to close; always: everything "  \
 	       "for a day; metadata: no data; never: nothing")                                     \
@@ -96,6 +130,13 @@
                                                                                                    \
 	OPTION("xattr", 0, NULL, FILES, SWITCH(passthrough.xattr), "on",                           \
 	       "Extended attributes")                                                              \
+	OPTION("xattrmap", 0, "RULES", FILES, TEXT(passthrough.xattr_map), NULL,                   \
+	       "Give extended attributes other names in SOURCE; turns --xattr on")                 \
+	OPTION("translate-uid", 0, "RULE", FILES, CALL(add_translate_uid), NULL,                   \
+	       "Show users of SOURCE as others: guest:G:H:N, host:H:G:N, squash-guest:G:H:N, "     \
+	       "squash-host:H:G:N, forbid-guest:G:N, map:G:H:N; may be repeated")                  \
+	OPTION("translate-gid", 0, "RULE", FILES, CALL(add_translate_gid), NULL,                   \
+	       "The same for groups")                                                              \
 	OPTION("posix-acl", 0, NULL, FILES, SWITCH(passthrough.posix_acl), "off",                  \
 	       "POSIX access control lists, which the kernel then honours; needs --xattr")         \
 	OPTION("posix-lock", 0, NULL, FILES, SWITCH(passthrough.posix_lock), "off",                \
@@ -114,7 +155,8 @@
 	       CHOICE(passthrough.handles, handle_choices), "prefer",                              \
 	       "Hold files by file handle instead of an open descriptor: prefer, never, or "       \
 	       "mandatory (fail where it is not possible)")                                        \
-	OPTION("announce-submounts", 0, NULL, FILES, TOGGLE(passthrough.announce_submounts), NULL, \
+	OPTION("announce-submounts", 0, NULL, FILES, SWITCH(announce_submounts),                   \
+	       "off, on for a virtual machine",                                                    \
 	       "Show mounts below SOURCE as mounts")                                               \
 	OPTION("security-label", 0, NULL, FILES, TOGGLE(passthrough.security_label), NULL,         \
 	       "Give new files the security label that their maker's kernel asks for; needs "      \
@@ -162,6 +204,10 @@
 	       "Nothing: data is never moved through pipes")                                       \
 	OPTION("direct-io", 0, NULL, COMPATIBLE, CALL(set_direct_io), NULL,                        \
 	       "As --cache=metadata --timeout=1")                                                  \
+	OPTION("socket", 0, "PATH", COMPATIBLE, TEXT(guest.socket_path), NULL,                     \
+	       "As --socket-path")                                                                 \
+	OPTION("loglevel", 0, "LEVEL", COMPATIBLE,                                                 \
+	       CHOICE(log_level, log_choices), NULL, "As --log-level")                             \
 	OPTION("selinux", 0, NULL, COMPATIBLE, TOGGLE(passthrough.security_label), NULL,           \
 	       "As --security-label")                                                              \
 	OPTION("num-threads", 0, "N", COMPATIBLE, NUMBER(session.workers, 1, 1024), NULL,          \
@@ -194,7 +240,7 @@
 	       "Mount on top of a FUSE mount that is there already")                               \
 	OPTION("allow_root", 0, NULL, KERNEL, REFUSE("the kernel can not do it; use allow_other"), \
 	       NULL, "Refused: the kernel can not do it")                                          \
-	OPTION("fd|rootmode|user_id|group_id|blkdev|blksize", 0, "N", KERNEL,                      \
+	OPTION("rootmode|user_id|group_id|blkdev|blksize", 0, "N", KERNEL,                      \
 	       REFUSE("fbfsd sets it itself"), NULL, "Refused: fbfsd sets them itself")            \
                                                                                                    \
 	OPTION("defaults|auto|noauto|user|nouser|users|nousers|owner|noowner|group|nogroup|"       \

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "option.h"
@@ -28,12 +29,17 @@ void options_init(struct options *options)
 		.session.size = sizeof(options->session),
 		.mount = { .size = sizeof(options->mount), .subtype = "fbfsd" },
 		.nofile = NOFILE_DEFAULT,
-		.log_level = FB_LOG_INFO,
+		.log_level = LOG_LEVEL_DEFAULT,
+		.guest.fd = FD_NONE,
 	};
 }
 
 void options_fini(struct options *options)
 {
+	words_fini(&options->translate_uid);
+	words_fini(&options->translate_gid);
+	words_fini(&options->guest.uid_maps);
+	words_fini(&options->guest.gid_maps);
 	words_fini(&options->kernel_words);
 	words_fini(&options->storage);
 }
@@ -162,11 +168,33 @@ static int apply_found(struct options *options, const struct command_line *line,
 	return option_apply(row, options, &use);
 }
 
+bool options_for_guest(const struct options *options)
+{
+	return options->guest.socket_path || options->guest.fd != FD_NONE;
+}
+
+/* With a socket there is no MOUNTPOINT. */
+static int take_source(struct options *options, int count, char **argument)
+{
+	if (count > 0 && !options->source) {
+		options->source = *argument++;
+		count--;
+	}
+	if (count > 0)
+		return fb_fail(EINVAL, "'%s': with --socket-path or --fd nothing is mounted",
+			       *argument);
+	if (!options->source)
+		return fb_fail(EINVAL, "the directory to show is missing: --shared-dir=SOURCE");
+	return 0;
+}
+
 /* The arguments that are no options: SOURCE and MOUNTPOINT, the first unless -o source= has it. */
 static int take_arguments(struct options *options, int count, char **argument)
 {
 	if (options->command != COMMAND_SERVE)
 		return 0;
+	if (options_for_guest(options))
+		return take_source(options, count, argument);
 	if (count > 0 && !options->source) {
 		options->source = *argument++;
 		count--;
@@ -194,6 +222,8 @@ static int check_contradictions(const struct options *options)
 			       session->workers, session->max_workers);
 	if (options->passthrough.posix_acl == FB_ON && options->passthrough.xattr == FB_OFF)
 		return fb_fail(EINVAL, "--posix-acl needs --xattr: leave --no-xattr out");
+	if (options->passthrough.xattr_map && options->passthrough.xattr == FB_OFF)
+		return fb_fail(EINVAL, "--xattrmap needs --xattr: leave --no-xattr out");
 	if (options->passthrough.security_label && options->passthrough.xattr == FB_OFF)
 		return fb_fail(EINVAL, "--security-label needs --xattr: leave --no-xattr out");
 	if (options->passthrough.writeback && options->passthrough.cache == FB_CACHE_NEVER)
@@ -201,9 +231,63 @@ static int check_contradictions(const struct options *options)
 	return 0;
 }
 
+/* What does not go together where a virtual machine is served. */
+static int check_guest(const struct options *options)
+{
+	const struct guest_options *guest = &options->guest;
+
+	if (guest->socket_path && guest->fd != FD_NONE)
+		return fb_fail(EINVAL, "--socket-path and --fd: only one of them");
+	if (options->stats_file && guest->sandbox != SANDBOX_NONE)
+		return fb_fail(EINVAL, "--stats-file needs --sandbox=none: nothing of the host can "
+				       "be written in a sandbox");
+	if (guest->socket_group && !guest->socket_path)
+		return fb_fail(EINVAL, "--socket-group needs --socket-path");
+	if (options->as_mount_helper)
+		return fb_fail(EINVAL, "mount can not serve a virtual machine: run fbfsd");
+	return 0;
+}
+
+static void set_default(enum fb_switch *value, enum fb_switch by_default)
+{
+	if (*value == FB_DEFAULT)
+		*value = by_default;
+}
+
+/* Where virtiofsd's defaults are others than those of a mount. */
+static void complete_guest(struct options *options)
+{
+	struct fb_passthrough_options *passthrough = &options->passthrough;
+	bool needs_xattr = passthrough->posix_acl == FB_ON || passthrough->security_label ||
+			   passthrough->xattr_map;
+
+	options->foreground = true;
+	set_default(&passthrough->xattr, needs_xattr ? FB_ON : FB_OFF);
+	set_default(&passthrough->allow_mmap, FB_OFF);
+	set_default(&passthrough->direct_io, FB_OFF);
+	set_default(&passthrough->noatime, FB_OFF);
+	set_default(&options->announce_submounts, FB_ON);
+	if (options->guest.threads)
+		options->session.max_workers = options->guest.threads;
+}
+
+/* virtiofsd's callers set its level by the environment. */
+static unsigned level_by_environment(void)
+{
+	const char *level = getenv("RUST_LOG");
+	unsigned value;
+
+	return level && option_log_level(level, &value) ? value : FB_LOG_INFO;
+}
+
 /* What follows from several options together, or from the last one of several. */
 static int complete(struct options *options)
 {
+	bool for_guest = options_for_guest(options);
+	int result;
+
+	if (options->log_level == LOG_LEVEL_DEFAULT)
+		options->log_level = for_guest ? level_by_environment() : FB_LOG_INFO;
 	if (options->log_level == LOG_LEVEL_TRACE) {
 		options->log_level = FB_LOG_DEBUG;
 		options->trace = true;
@@ -216,8 +300,14 @@ static int complete(struct options *options)
 	if (options->no_splice)
 		options->session.avoid |=
 			FB_INIT_SPLICE_READ | FB_INIT_SPLICE_WRITE | FB_INIT_SPLICE_MOVE;
+	options->passthrough.translate_uid = (const char *const *)options->translate_uid.word;
+	options->passthrough.translate_gid = (const char *const *)options->translate_gid.word;
 	options->passthrough.caller_credentials = options->default_permissions == FB_OFF;
-	return check_contradictions(options);
+	if (for_guest)
+		complete_guest(options);
+	options->passthrough.announce_submounts = options->announce_submounts == FB_ON;
+	result = for_guest ? check_guest(options) : 0;
+	return result < 0 ? result : check_contradictions(options);
 }
 
 /* mount(8) calls its helpers with letters of its own: helper SOURCE TARGET [-sfnv] [-N ns] [-o …] */

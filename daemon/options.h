@@ -10,6 +10,8 @@
 #include <libfb/passthrough.h>
 #include <libfb/session.h>
 
+#include "sandbox.h"
+#include "seccomp.h"
 #include "words.h"
 
 enum option_command {
@@ -17,11 +19,29 @@ enum option_command {
 	COMMAND_HELP,
 	COMMAND_VERSION,
 	COMMAND_COMPLETION,
+	COMMAND_CAPABILITIES,
+};
+
+/* No descriptor was given. */
+#define FD_NONE UINT32_MAX
+
+/* What is asked for a virtual machine. */
+struct guest_options {
+	const char *socket_path, *socket_group, *tag;
+	uint32_t fd; /* or FD_NONE */
+	uint32_t queues, threads;
+	bool keep_listening;
+	enum sandbox_mode sandbox;
+	enum seccomp_action seccomp;
+	const char *modcaps;
+	struct words uid_maps, gid_maps;
 };
 
 /* One past FB_LOG_DEBUG: also print every request. */
 #define LOG_LEVEL_TRACE (FB_LOG_DEBUG + 1)
 #define LOG_LEVEL_OFF 0
+/* Not said: by the environment, or FB_LOG_INFO. */
+#define LOG_LEVEL_DEFAULT UINT32_MAX
 
 /* As many descriptors as are useful and allowed. */
 #define NOFILE_DEFAULT UINT32_MAX
@@ -36,10 +56,13 @@ struct options {
 	struct fb_passthrough_options passthrough;
 	struct fb_session_options session;
 	struct fb_mount_options mount;
+	struct guest_options guest;
 	struct words kernel_words; /* options after -o that go to the kernel as they are */
 
+	struct words translate_uid, translate_gid;
+
 	bool read_only, allow_other, allow_nonempty;
-	enum fb_switch default_permissions;
+	enum fb_switch default_permissions, announce_submounts;
 	bool single, foreground, no_splice;
 	uint32_t max_background, request_timeout_s;
 	uint32_t nofile; /* NOFILE_DEFAULT, 0 for what it is, or the limit */
@@ -50,6 +73,9 @@ struct options {
 
 	struct words storage; /* texts that the pointers above point into */
 };
+
+/* Whether a virtual machine is served, and nothing is mounted. */
+bool options_for_guest(const struct options *options);
 
 void options_init(struct options *options);
 void options_fini(struct options *options);

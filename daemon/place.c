@@ -149,9 +149,11 @@ int place_init(struct place *place, const struct options *options)
 	*place = (struct place){ 0 };
 	result = resolve_source(place, options->source, &source_type);
 	if (result == 0)
-		result = resolve_mountpoint(place, options, source_type);
-	if (result == 0)
 		result = resolve_stats_file(place, options->stats_file);
+	if (options_for_guest(options))
+		return result;
+	if (result == 0)
+		result = resolve_mountpoint(place, options, source_type);
 	if (result == 0 && is_inside(place->mountpoint, place->source))
 		fb_log(FB_LOG_WARNING,
 		       "mountpoint %s lies in source %s: programs that walk the mount will find "

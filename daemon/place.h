@@ -10,7 +10,7 @@
 #include "options.h"
 
 struct place {
-	char *source, *mountpoint; /* absolute */
+	char *source, *mountpoint; /* absolute; for a virtual machine there is no mountpoint */
 	char *stats_file;          /* absolute, or NULL */
 	bool mounted_already;      /* the mountpoint is /dev/fd/N */
 };

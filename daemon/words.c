@@ -15,7 +15,7 @@ void words_fini(struct words *words)
 
 int words_take(struct words *words, char *word)
 {
-	char **grown = reallocarray(words->word, words->count + 1, sizeof(*grown));
+	char **grown = reallocarray(words->word, words->count + 2, sizeof(*grown));
 
 	if (grown)
 		words->word = grown;
@@ -24,6 +24,7 @@ int words_take(struct words *words, char *word)
 		return -ENOMEM;
 	}
 	words->word[words->count++] = word;
+	words->word[words->count] = NULL;
 	return 0;
 }
 

@@ -8,7 +8,7 @@
 #include <libfb/types.h>
 
 struct words {
-	char **word;
+	char **word; /* NULL behind the last; NULL when there is none */
 	size_t count;
 };
 

@@ -25,18 +25,25 @@ static int failed(int error)
 	return fb_fail(error, "the vhost-user connection: %s", strerror(error));
 }
 
-/* Take the descriptors out of a control message. */
-static void take_fds(struct msghdr *control, struct fb_vhost_message *message)
+/* Take the descriptors out of a control message. Returns how many there was no place for. */
+static unsigned take_fds(struct msghdr *control, struct fb_vhost_message *message)
 {
+	unsigned lost = 0;
+
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(control); c; c = CMSG_NXTHDR(control, c)) {
 		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		const int *fds = (const void *)CMSG_DATA(c);
 
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
-		for (size_t i = 0; i < count && message->fd_count < FB_VHOST_FDS_MAX; i++)
-			message->fds[message->fd_count++] = fb_fd_raise(fds[i]);
+		for (size_t i = 0; i < count; i++) {
+			if (message->fd_count < FB_VHOST_FDS_MAX)
+				message->fds[message->fd_count++] = fb_fd_raise(fds[i]);
+			else
+				lost += close(fds[i]) == 0;
+		}
 	}
+	return lost;
 }
 
 /*
@@ -58,8 +65,7 @@ static ssize_t receive_some(int socket, void *to, size_t size, struct fb_vhost_m
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return errno == ECONNRESET ? 0 : failed(errno);
-	take_fds(&header, message);
-	if (header.msg_flags & MSG_CTRUNC)
+	if (take_fds(&header, message) > 0 || (header.msg_flags & MSG_CTRUNC))
 		return broken("too many descriptors in one message");
 	return got;
 }

@@ -55,7 +55,7 @@ component runtime '*/libfb.so.0' '*/libfb.so.0.*'
 component dev '*/include/libfb/*.h' '*/libfb.so' '*/pkgconfig/libfb.pc' '*/cmake/libfb/*.cmake' \
 	"${man3[@]}"
 component daemon '*/bin/fbfsd' '*/mount.fuse.fbfsd' '*/bash-completion/completions/fbfsd' \
-	'*/zsh/*/_fbfsd' '*/fish/vendor_completions.d/fbfsd.fish' "${man8[@]}"
+	'*/zsh/*/_fbfsd' '*/fish/vendor_completions.d/fbfsd.fish' '*/qemu/vhost-user/60-fbfsd.json' "${man8[@]}"
 component doc '*/doc/libfb/README.md' '*/doc/libfb/NEWS.md' '*/doc/libfb/SECURITY.md' \
 	'*/doc/libfb/LICENSE' "${examples[@]}"
 

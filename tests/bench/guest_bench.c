@@ -19,7 +19,8 @@
 #include "guest.h"
 #include "guest_fuse.h"
 
-#define FLAGS (FB_INIT_BIG_WRITES | FB_INIT_MAX_PAGES | FB_INIT_ASYNC_READ | FB_INIT_PARALLEL_DIROPS)
+#define FLAGS                                                                                      \
+	(FB_INIT_BIG_WRITES | FB_INIT_MAX_PAGES | FB_INIT_ASYNC_READ | FB_INIT_PARALLEL_DIROPS)
 #define MINOR 31
 #define QUEUES_MAX 16
 #define DEPTH 16
@@ -100,9 +101,9 @@ static int getattr_deep(struct client *c)
 	struct {
 		struct fb_wire_in_header header;
 		struct fb_wire_getattr_in in;
-	} message = { .header = { .len = sizeof(message),
-				  .opcode = FB_OP_GETATTR,
-				  .nodeid = c->node } };
+	} message = {
+		.header = { .len = sizeof(message), .opcode = FB_OP_GETATTR, .nodeid = c->node }
+	};
 	struct guest_request *requests[DEPTH];
 	const struct iovec part = { &message, sizeof(message) };
 	int r = 0;
@@ -206,10 +207,9 @@ int main(int argc, char **argv)
 {
 	static struct client clients[QUEUES_MAX];
 	unsigned queues = argc > 3 ? (unsigned)atoi(argv[3]) : 1;
-	struct guest_options options = { .style = FRONT_END_QEMU7,
-					 .queues = queues,
-					 .ring_size = 1024,
-					 .ram_size = 512 << 20 };
+	struct guest_options options = {
+		.style = FRONT_END_QEMU7, .queues = queues, .ring_size = 1024, .ram_size = 512 << 20
+	};
 	struct guest *guest;
 	int r;
 

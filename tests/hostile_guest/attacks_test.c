@@ -820,6 +820,23 @@ static void test_M1_cut_off(void **state)
 	hangs_up();
 }
 
+/* A payload that swallows messages with descriptors: more than one message can have. */
+static void test_M1_swallowed_descriptors(void **state)
+{
+	int fd = eventfd(0, EFD_CLOEXEC), fds[20];
+	unsigned descriptors = count_descriptors();
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++)
+		fds[i] = fd;
+	send_header(VHOST_SET_FEATURES, FB_VHOST_VERSION, 200);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(front_end_send_bytes(&guest->fe, "012345678901", 12, fds, 20), 0);
+	hangs_up();
+	close(fd);
+	assert_int_equal(count_descriptors(), descriptors - 1);
+}
+
 #define TELL(request, payload, fds, count)                                                         \
 	front_end_ack(&guest->fe, request, &(payload), sizeof(payload), fds, count)
 
@@ -1043,6 +1060,7 @@ int main(void)
 		TEST(test_M1_reply_flag),
 		TEST(test_M1_too_long),
 		TEST(test_M1_cut_off),
+		TEST(test_M1_swallowed_descriptors),
 		TEST(test_M3_M9_wrong_messages),
 		TEST(test_M4_M6_rings),
 		TEST(test_M5_sizes_and_addresses),

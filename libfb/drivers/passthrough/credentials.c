@@ -22,14 +22,20 @@ static int set_groups(size_t count, const uint32_t *groups)
 	return syscall(FB_SYS_SETGROUPS, count, groups) < 0 ? -errno : 0;
 }
 
+/* An id that the user namespace does not have is nobody whom we may be. */
+static int set_failed(void)
+{
+	return errno == EINVAL ? -EPERM : -errno;
+}
+
 static int set_gid(uint32_t gid)
 {
-	return syscall(FB_SYS_SETRESGID, NO_ID, gid, NO_ID) < 0 ? -errno : 0;
+	return syscall(FB_SYS_SETRESGID, NO_ID, gid, NO_ID) < 0 ? set_failed() : 0;
 }
 
 static int set_uid(uint32_t uid)
 {
-	return syscall(FB_SYS_SETRESUID, NO_ID, uid, NO_ID) < 0 ? -errno : 0;
+	return syscall(FB_SYS_SETRESUID, NO_ID, uid, NO_ID) < 0 ? set_failed() : 0;
 }
 
 /* Returns what it was before, and does not tell whether it worked. */

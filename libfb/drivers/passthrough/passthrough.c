@@ -72,8 +72,10 @@ static int open_proc(struct fb_passthrough *fs)
 		fs->pid = getpid();
 	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fs->source_fd);
-	fs->proc_visible = fstat(fs->source_fd, &source) == 0 && stat(path, &seen) == 0 &&
-			   source.st_ino == seen.st_ino && source.st_dev == seen.st_dev;
+	/* Who hands a proc over is in a sandbox: what is at /proc there may be its clients'. */
+	fs->proc_visible = fs->options.proc_fd == 0 && fstat(fs->source_fd, &source) == 0 &&
+			   stat(path, &seen) == 0 && source.st_ino == seen.st_ino &&
+			   source.st_dev == seen.st_dev;
 	return 0;
 }
 

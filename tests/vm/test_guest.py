@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Real guests: Linux 6.12 under QEMU mounts what fbfsd serves."""
+import os
+import signal
+import time
+
+import pytest
+
+from guest import BUILD
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+pytestmark = needs_root
+
+CONFORMANCE = BUILD / "tests" / "vm" / "conformance"
+CONFORM = """
+mkdir /mnt/here && conformance /mnt/here --timeout 200 --require all > /mnt/report 2>&1
+status=$?
+grep -E '^not ok|passed' /mnt/report
+exit $status
+"""
+
+
+def report(server):
+    text = (server.source / "report").read_text()
+    return [line for line in text.splitlines() if line.startswith("not ok")], text
+
+
+def test_conformance(serve, boot):
+    """The program that passes on native file systems passes in a guest; and the guest unmounts."""
+    server = serve("--xattr", "--allow-direct-io", "--preserve-noatime")
+    guest = boot(server, CONFORM.replace("--require all", ""), programs=[CONFORMANCE])
+    status = guest.wait(400)
+    failed, text = report(server)
+    assert (status, failed) == (0, []), text[-3000:]
+    assert server.wait() == 0
+    assert "the monitor has gone" in server.log
+    assert not server.socket.exists()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "options",
+    [("--cache=never",), ("--cache=always", "--writeback"), ("--inode-file-handles=never",), ("--posix-acl",),
+     ("--sandbox=none", "--seccomp=none"), ("--sandbox=chroot",)],
+    ids=" ".join,
+)  # fmt: skip
+def test_conformance_with(serve, boot, options):
+    server = serve("--xattr", "--allow-direct-io", "--preserve-noatime", *options)
+    guest = boot(server, CONFORM.replace("--require all", ""), programs=[CONFORMANCE], processors=2, queues=2)
+    status = guest.wait(600)
+    failed, text = report(server)
+    assert (status, failed) == (0, []), text[-3000:]
+    assert server.wait() == 0
+
+
+@pytest.mark.long
+def test_four_queues(serve, boot):
+    """Linux uses a queue a processor; four writers at once, and what they wrote is right."""
+    script = """
+    ls /sys/fs/virtiofs/*/mqs
+    for i in 1 2 3 4; do
+        (mkdir /mnt/d$i; j=0; while [ $j -lt 200 ]; do echo $i.$j > /mnt/d$i/f$j; j=$((j+1)); done
+         dd if=/dev/zero bs=64k count=200 2>/dev/null | tr '\\0' $i > /mnt/d$i/big) &
+    done
+    wait
+    for i in 1 2 3 4; do [ $(ls /mnt/d$i | wc -l) = 201 ] || exit 1; done
+    """
+    server = serve()
+    guest = boot(server, script, processors=4, queues=4)
+    assert guest.wait(300) == 0, guest.console
+    for i in "1234":
+        assert (server.source / f"d{i}" / "big").read_bytes() == i.encode() * (64 << 10) * 200
+        for j in range(200):
+            assert (server.source / f"d{i}" / f"f{j}").read_text() == f"{i}.{j}\n"
+
+
+@pytest.mark.long
+def test_two_guests_on_one_share(serve, boot, area):
+    """What one guest writes the other sees."""
+    first = serve("--cache=never")
+    second = serve("--cache=never", source=first.source)
+    ping = """
+    j=0; while [ $j -lt 30 ]; do
+        echo ping $j > /mnt/ping.new; mv /mnt/ping.new /mnt/ping$j
+        while [ ! -e /mnt/pong$j ]; do sleep 0.01; done
+        [ "$(cat /mnt/pong$j)" = "pong $j" ] || exit 1
+        j=$((j+1)); done
+    """
+    pong = """
+    j=0; while [ $j -lt 30 ]; do
+        while [ ! -e /mnt/ping$j ]; do sleep 0.01; done
+        [ "$(cat /mnt/ping$j)" = "ping $j" ] || exit 1
+        echo pong $j > /mnt/pong.new; mv /mnt/pong.new /mnt/pong$j
+        j=$((j+1)); done
+    """
+    guests = [boot(first, ping), boot(second, pong)]
+    assert [guest.wait(300) for guest in guests] == [0, 0]
+
+
+@pytest.mark.long
+def test_killed_server(serve, boot):
+    """What was synced is there after kill -9, and a new server on the same socket serves a new guest."""
+    script = """
+    i=0
+    while true; do
+        dd if=/dev/zero of=/mnt/f$i bs=4k count=16 conv=fsync 2>/dev/null || exit 0
+        echo $i >> /mnt/synced; sync /mnt/synced
+        i=$((i+1))
+    done
+    """
+    server = serve()
+    guest = boot(server, script)
+    synced = server.source / "synced"
+    end = time.monotonic() + 120
+    while not synced.exists() or len(synced.read_text().split()) < 20:
+        assert time.monotonic() < end, guest.console
+        time.sleep(0.1)
+    server.process.send_signal(signal.SIGKILL)
+    server.process.wait()
+    guest.kill()
+    for number in synced.read_text().split():
+        assert (server.source / f"f{number}").stat().st_size == 16 * 4096
+    server.start()
+    again = boot(server, "[ $(ls /mnt | wc -l) -gt 20 ] && cat /mnt/f0 > /dev/null")
+    assert again.wait(120) == 0, again.console
+    assert server.wait() == 0
+
+
+@pytest.mark.long
+def test_reboot(serve, boot):
+    """A guest that reboots finds the share again, through one connection."""
+    script = """
+    echo boot >> /mnt/boots
+    [ $(wc -l < /mnt/boots) -ge 3 ] && exit 0
+    sync; umount /mnt; echo 1 > /proc/sys/kernel/sysrq; echo b > /proc/sysrq-trigger; sleep 60
+    """
+    server = serve()
+    guest = boot(server, script, reboot=True)
+    assert guest.wait(300) == 0, guest.console
+    assert (server.source / "boots").read_text() == "boot\n" * 3
+    assert server.wait() == 0
