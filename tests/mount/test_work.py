@@ -410,7 +410,7 @@ def stress(folder, seconds, *words, names):
         ok=False, timeout=seconds + 90, cwd=folder,
     )  # fmt: skip
     complaints = [line for line in done.stdout.splitlines() if "fail" in line and "failed: 0" not in line]
-    assert "metrics" in done.stdout, done.stdout[-3000:]
+    assert "metrc:" in done.stdout, done.stdout[-3000:]
     if done.returncode != 0 and not complaints:
         complaints = [f"status {done.returncode}: {done.stdout[-3000:]}"]
     return complaints
