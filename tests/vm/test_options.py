@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The command line of virtiofsd, what is wrong with one, and how the daemon begins and ends."""
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+import pytest
+
+from guest import BUILD
+
+FBFSD = BUILD / "bin" / "fbfsd"
+SECONDS = 20
+NOBODY = 65534
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+NO_SANDBOX = ("--sandbox=none", "--seccomp=none")
+
+
+def run(*arguments, **how):
+    return subprocess.run([FBFSD, *arguments], capture_output=True, text=True, timeout=SECONDS, **how)
+
+
+def features(connection):
+    """Ask the device for its features, as a monitor does first."""
+    connection.settimeout(SECONDS)
+    connection.sendall(struct.pack("III", 1, 1, 0))
+    answer = connection.recv(20, socket.MSG_WAITALL)
+    request, flags, size, value = struct.unpack("=IIIQ", answer)
+    assert (request, flags, size) == (1, 5, 8)
+    return value
+
+
+def connect(path):
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(path))
+    return connection
+
+
+class Daemon:
+    def __init__(self, *arguments, **how):
+        self.process = subprocess.Popen([FBFSD, *arguments], stderr=subprocess.PIPE, text=True, **how)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stderr.close()
+
+    def wait_for(self, path):
+        end = time.monotonic() + SECONDS
+        while not path.exists():
+            assert self.process.poll() is None, self.process.stderr.read()
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    def ends(self):
+        status = self.process.wait(SECONDS)
+        return status, self.process.stderr.read()
+
+
+@pytest.fixture
+def share(area):
+    (area / "share").mkdir()
+    (area / "share" / "file").write_text("content")
+    return area / "share"
+
+
+def test_capabilities():
+    done = run("--print-capabilities")
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {"type": "fs", "features": ["separate-options"]}
+
+
+def test_description_for_qemu(area):
+    subprocess.run(["cmake", "--install", BUILD, "--prefix", area / "root", "--component", "daemon"],
+                   check=True, capture_output=True, timeout=SECONDS, env={**os.environ, "DESTDIR": str(area)})  # fmt: skip
+    (found,) = area.rglob("qemu/vhost-user/60-fbfsd.json")
+    about = json.loads(found.read_text())
+    assert about["type"] == "fs" and about["binary"].endswith("/fbfsd")
+    assert about["features"] == json.loads(run("--print-capabilities").stdout)["features"]
+
+
+WRONG = [
+    ((), 1, "SOURCE is missing"),
+    (("--socket-path={area}/s",), 1, "--shared-dir"),
+    (("--socket-path={area}/s", "--fd=3", "--shared-dir={area}"), 1, "only one"),
+    (("--socket-path={area}/s", "{area}", "{area}/mnt"), 1, "nothing is mounted"),
+    (("--socket-path={area}/s", "--shared-dir={area}/none"), 32, "does not exist"),
+    (("--socket-path={area}/s", "--shared-dir=/dev/null"), 32, "not a directory"),
+    (("--socket-path={area}/none/s", "--shared-dir={area}"), 32, "No such file"),
+    (("--socket-path={area}/" + "s" * 120, "--shared-dir={area}"), 32, "at most 107 bytes"),
+    (("--socket-path={area}/file", "--shared-dir={area}"), 32, "not a socket"),
+    (("--socket-path={area}/s", "--socket-group=no-such-group", "--shared-dir={area}"), 32, "no such group"),
+    (("--fd=0", "--shared-dir={area}"), 32, "no socket"),
+    (("--fd=77", "--shared-dir={area}"), 32, "no socket"),
+    (("--fd=3", "--socket-group=root", "--shared-dir={area}"), 1, "needs --socket-path"),
+    (("--socket-path={area}/s", "--shared-dir={area}", "--tag=" + "t" * 37), 1, "1 to 36 bytes"),
+    (("--socket-path={area}/s", "--shared-dir={area}", "--queues=256"), 1, "from 1 to 255"),
+    (("--socket-path={area}/s", "--shared-dir={area}", "--sandbox=jail"), 1, "none of namespace, chroot, none"),
+    (("--socket-path={area}/s", "--shared-dir={area}", "--seccomp=maybe"), 1, "none of kill, log, trap, none"),
+    (("--socket-path={area}/s", "--shared-dir={area}", "--modcaps=+fly"), 32, "fly"),
+    (("--socket-path={area}/s", "--shared-dir={area}", "--xattrmap=:bad"), 32, "xattr"),
+    (("--socket-path={area}/s", "--shared-dir={area}", "--translate-uid=map:1"), 32, "map:1"),
+    (("--socket-path={area}/s", "--shared-dir={area}", "--stats-file={area}/x"), 1, "--sandbox=none"),
+]
+
+
+@needs_root
+@pytest.mark.parametrize("arguments, status, text", WRONG, ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
+def test_one_clear_line(area, arguments, status, text):
+    """What is wrong is said in one line; no socket is left."""
+    (area / "file").touch()
+    with Daemon(*(word.format(area=area) for word in arguments)) as daemon:
+        ended, said = daemon.ends()
+    lines = [line for line in said.splitlines() if "serving" not in line]
+    assert ended == status and text in said, said
+    assert 1 <= len(lines) <= 2, said
+    assert not (area / "s").exists()
+
+
+@needs_root
+@pytest.mark.parametrize("sandbox", ["namespace", "none"])
+def test_ends_with_its_connection(area, share, sandbox):
+    path = area / "s"
+    with Daemon(f"--socket-path={path}", f"--shared-dir={share}", f"--sandbox={sandbox}") as daemon:
+        daemon.wait_for(path)
+        assert path.stat().st_mode & 0o777 == 0o600
+        connection = connect(path)
+        assert features(connection) & 1 << 32
+        connection.close()
+        assert daemon.ends()[0] == 0
+    assert not path.exists()
+
+
+@needs_root
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("sandbox", ["namespace", "chroot", "none"])
+@pytest.mark.parametrize("connected", [False, True])
+def test_ends_by_a_signal(area, share, number, sandbox, connected):
+    path = area / "s"
+    with Daemon(f"--socket-path={path}", f"--shared-dir={share}", f"--sandbox={sandbox}") as daemon:
+        daemon.wait_for(path)
+        connection = connect(path)
+        if connected:
+            features(connection)
+        daemon.process.send_signal(number)
+        assert daemon.ends()[0] == 0
+        connection.close()
+
+
+@needs_root
+def test_keeps_listening(area, share):
+    path = area / "s"
+    with Daemon(f"--socket-path={path}", f"--shared-dir={share}", "--keep-listening") as daemon:
+        daemon.wait_for(path)
+        for _ in range(30):
+            connection = connect(path)
+            features(connection)
+            connection.close()
+        daemon.process.terminate()
+        status, said = daemon.ends()
+    assert status == 0 and said.count("the monitor has gone") == 30, said
+
+
+@needs_root
+def test_socket_in_use_and_stale(area, share):
+    path = area / "s"
+    with Daemon(f"--socket-path={path}", f"--shared-dir={share}", *NO_SANDBOX) as daemon:
+        daemon.wait_for(path)
+        second = run(f"--socket-path={path}", f"--shared-dir={share}")
+        assert second.returncode == 32 and "in use" in second.stderr
+        daemon.process.kill()
+        daemon.process.wait()
+        assert path.exists()
+    with Daemon(f"--socket-path={path}", f"--shared-dir={share}", *NO_SANDBOX) as daemon:
+        end = time.monotonic() + SECONDS
+        while True:
+            try:
+                connection = connect(path)
+                break
+            except ConnectionRefusedError:
+                assert time.monotonic() < end
+                time.sleep(0.01)
+        features(connection)
+        connection.close()
+        assert daemon.ends()[0] == 0
+
+
+@needs_root
+def test_group_of_the_socket(area, share):
+    path = area / "s"
+    with Daemon(f"--socket-path={path}", f"--shared-dir={share}", "--socket-group=nogroup") as daemon:
+        daemon.wait_for(path)
+        about = path.stat()
+        assert about.st_mode & 0o777 == 0o660 and about.st_gid == NOBODY
+
+
+@needs_root
+@pytest.mark.parametrize("connected", [False, True])
+def test_descriptor(area, share, connected):
+    """Of a listening socket, as libvirt hands it over, or of a connection."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(area / "s"))
+    listener.listen()
+    ours = connect(area / "s")
+    theirs = listener.accept()[0] if connected else listener
+    with Daemon(f"--fd={theirs.fileno()}", f"--shared-dir={share}", pass_fds=[theirs.fileno()]) as daemon:
+        assert features(ours) & 1 << 32
+        ours.close()
+        assert daemon.ends()[0] == 0
+    listener.close()
+
+
+CALLERS = [
+    # libvirt
+    "-o source={share},cache=auto,sandbox=namespace,xattr,flock,posix_lock --thread-pool-size=4 -d",
+    # podman machine; its working directory is the share
+    "--sandbox none --socket-path {path} --shared-dir . --seccomp=none",
+    # Kata
+    "--syslog --cache=auto --shared-dir={share} --thread-pool-size=1 --announce-submounts --sandbox none --seccomp none",
+    # by hand
+    "--shared-dir {share} --cache always --writeback --xattr --allow-direct-io --no-announce-submounts --killpriv-v2",
+    "--shared-dir {share} --readonly --inode-file-handles=mandatory --modcaps=+sys_admin:-mknod --rlimit-nofile 5000",
+    "-o source={share} -o no_xattr,no_readdirplus -o loglevel=debug -f",
+    "--shared-dir {share} --xattrmap=:map::user.virtiofs.: --translate-uid map:0:1000:1 --log-level error --tag=t",
+]
+
+
+@needs_root
+@pytest.mark.parametrize("line", CALLERS)
+def test_callers_of_virtiofsd(area, share, line):
+    path = area / "s"
+    words = [word.format(share=share, path=path) for word in line.split()]
+    if not any("socket" in word for word in words):
+        words += [f"--socket-path={path}"]
+    with Daemon(*words, cwd=share, env={**os.environ, "RUST_LOG": "ERROR"}) as daemon:
+        daemon.wait_for(path)
+        connection = connect(path)
+        assert features(connection) & 1 << 32
+        connection.close()
+        status, said = daemon.ends()
+    assert status == 0, said
+
+
+@needs_root
+def test_level_by_the_environment(area, share):
+    path = area / "s"
+    for level, talks in (("ERROR", False), ("info", True)):
+        with Daemon(f"--socket-path={path}", f"--shared-dir={share}", env={**os.environ, "RUST_LOG": level}) as daemon:
+            daemon.wait_for(path)
+            connect(path).close()
+            status, said = daemon.ends()
+        assert status == 0 and bool(said) == talks, said
+
+
+@needs_root
+def test_nonsense_on_the_socket(area, share):
+    """One line, and a status that says that it did not end well."""
+    path = area / "s"
+    with Daemon(f"--socket-path={path}", f"--shared-dir={share}") as daemon:
+        daemon.wait_for(path)
+        connection = connect(path)
+        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        status, said = daemon.ends()
+        connection.close()
+    assert status == 4 and "broken" in said, said
