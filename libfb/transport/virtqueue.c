@@ -4,23 +4,34 @@
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- words in guest memory ----------------------------------------------------------------- */
 
-static uint16_t load(const uint8_t *at, int order)
+static uint16_t load(const uint8_t *at)
 {
-	const uint16_t *word = (const void *)at;
-
-	return le16toh(order == __ATOMIC_ACQUIRE ? __atomic_load_n(word, __ATOMIC_ACQUIRE) :
-						   __atomic_load_n(word, __ATOMIC_RELAXED));
+	return le16toh(__atomic_load_n((const uint16_t *)(const void *)at, __ATOMIC_RELAXED));
 }
 
-static void store(uint8_t *at, uint16_t value)
+/* What the guest wrote before it wrote this is seen from here on. */
+static uint16_t load_acquire(const uint8_t *at)
 {
-	__atomic_store_n((uint16_t *)(void *)at, htole16(value), __ATOMIC_RELAXED);
+	return le16toh(__atomic_load_n((const uint16_t *)(const void *)at, __ATOMIC_ACQUIRE));
+}
+
+/*
+ * Two that go together: what is stored is seen by the guest before what is loaded is read. The guest
+ * does the same the other way round, so that one of the two sees the other's word.
+ */
+static void store_first(uint8_t *at, uint16_t value)
+{
+	__atomic_store_n((uint16_t *)(void *)at, htole16(value), __ATOMIC_SEQ_CST);
+}
+
+static uint16_t load_then(const uint8_t *at)
+{
+	return le16toh(__atomic_load_n((const uint16_t *)(const void *)at, __ATOMIC_SEQ_CST));
 }
 
 static uint8_t *used_event(const struct fb_virtqueue *queue)
@@ -49,7 +60,7 @@ int fb_virtqueue_start(struct fb_virtqueue *queue, uint16_t base)
 	}
 	memset(queue->taken, 0, ((size_t)queue->taken_room + 63) / 64 * 8);
 	queue->next_avail = base;
-	queue->next_used = load(queue->used + FB_VRING_IDX, __ATOMIC_RELAXED);
+	queue->next_used = load(queue->used + FB_VRING_IDX);
 	queue->called_valid = false;
 	return 0;
 }
@@ -77,7 +88,7 @@ static bool mark_taken(struct fb_virtqueue *queue, uint16_t head)
 
 int fb_virtqueue_take(struct fb_virtqueue *queue)
 {
-	uint16_t idx = load(queue->avail + FB_VRING_IDX, __ATOMIC_ACQUIRE);
+	uint16_t idx = load_acquire(queue->avail + FB_VRING_IDX);
 	uint16_t waiting = (uint16_t)(idx - queue->next_avail), head;
 	size_t slot = queue->next_avail & (queue->num - 1u);
 
@@ -85,7 +96,7 @@ int fb_virtqueue_take(struct fb_virtqueue *queue)
 		return -EAGAIN;
 	if (waiting > queue->num)
 		return -EPROTO;
-	head = load(queue->avail + FB_VRING_ENTRIES + 2 * slot, __ATOMIC_RELAXED);
+	head = load(queue->avail + FB_VRING_ENTRIES + 2 * slot);
 	if (head >= queue->num || !mark_taken(queue, head))
 		return -EPROTO;
 	queue->next_avail++;
@@ -98,16 +109,13 @@ static bool wants_call(struct fb_virtqueue *queue)
 	uint16_t old = queue->called, now = queue->next_used, event;
 	bool valid = queue->called_valid;
 
-	/* What was given back must be seen before what the guest waits for is read. */
-	atomic_thread_fence(memory_order_seq_cst);
 	if (!queue->event_idx)
-		return !(load(queue->avail + FB_VRING_FLAGS, __ATOMIC_RELAXED) &
-			 FB_VRING_AVAIL_NO_CALL);
+		return !(load_then(queue->avail + FB_VRING_FLAGS) & FB_VRING_AVAIL_NO_CALL);
 	queue->called = now;
 	queue->called_valid = true;
 	if (!valid)
 		return true;
-	event = load(used_event(queue), __ATOMIC_RELAXED);
+	event = load_then(used_event(queue));
 	return (uint16_t)(now - event - 1) < (uint16_t)(now - old);
 }
 
@@ -126,30 +134,28 @@ bool fb_virtqueue_give(struct fb_virtqueue *queue, uint16_t head, uint32_t len)
 	fb_virtqueue_lose(queue, head);
 	memcpy(queue->used + FB_VRING_ENTRIES + slot * sizeof(used), &used, sizeof(used));
 	queue->next_used++;
-	__atomic_store_n((uint16_t *)(void *)(queue->used + FB_VRING_IDX),
-			 htole16(queue->next_used), __ATOMIC_RELEASE);
+	store_first(queue->used + FB_VRING_IDX, queue->next_used);
 	return wants_call(queue);
 }
 
 bool fb_virtqueue_waits(const struct fb_virtqueue *queue)
 {
-	return load(queue->avail + FB_VRING_IDX, __ATOMIC_ACQUIRE) != queue->next_avail;
+	return load_acquire(queue->avail + FB_VRING_IDX) != queue->next_avail;
 }
 
 void fb_virtqueue_busy(struct fb_virtqueue *queue)
 {
 	/* With EVENT_IDX the event that was asked for lies behind. */
 	if (!queue->event_idx)
-		store(queue->used + FB_VRING_FLAGS, FB_VRING_USED_NO_KICK);
+		store_first(queue->used + FB_VRING_FLAGS, FB_VRING_USED_NO_KICK);
 }
 
 bool fb_virtqueue_rest(struct fb_virtqueue *queue)
 {
 	if (queue->event_idx)
-		store(avail_event(queue), queue->next_avail);
+		store_first(avail_event(queue), queue->next_avail);
 	else
-		store(queue->used + FB_VRING_FLAGS, 0);
+		store_first(queue->used + FB_VRING_FLAGS, 0);
 	/* Either we see the guest's next chain, or it sees that we want a kick. */
-	atomic_thread_fence(memory_order_seq_cst);
-	return !fb_virtqueue_waits(queue);
+	return load_then(queue->avail + FB_VRING_IDX) == queue->next_avail;
 }

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -241,8 +240,7 @@ void guest_ring_kick(struct guest_ring *ring)
 	uint16_t event;
 	bool wanted;
 
-	/* The device must see idx before we look whether it has gone to sleep. */
-	atomic_thread_fence(memory_order_seq_cst);
+	/* The device has seen idx before we look whether it has gone to sleep. */
 	event = guest_ring_load(guest_ring_avail_event(ring));
 	if (ring->event_idx)
 		wanted = (uint16_t)(ring->avail_idx - event - 1) < added;
@@ -294,8 +292,7 @@ static int wait_used(struct guest_ring *ring, int timeout_ms)
 
 		clear_calls(ring);
 		want_calls(ring, true);
-		/* The device must see that we sleep before we look for the last time. */
-		atomic_thread_fence(memory_order_seq_cst);
+		/* The device has seen that we sleep before we look for the last time. */
 		if (guest_ring_has_used(ring))
 			break;
 		r = left <= 0 ? 0 : poll(&poll_fd, 1, (int)left);
