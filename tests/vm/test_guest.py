@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Real guests: Linux 6.12 under QEMU mounts what fbfsd serves."""
 import os
+import shutil
 import signal
+import subprocess
 import time
 
 import pytest
 
-from guest import BUILD
+from guest import BUILD, debian
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 pytestmark = needs_root
@@ -139,3 +141,31 @@ def test_reboot(serve, boot):
     assert guest.wait(300) == 0, guest.console
     assert (server.source / "boots").read_text() == "boot\n" * 3
     assert server.wait() == 0
+
+
+ROOT_INIT = """#!/bin/bash
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev; mount -t tmpfs tmp /run
+ulimit -n 65536
+[ $(findmnt -no FSTYPE /) = virtiofs ] || /vmexit 1
+dpkg --audit && dpkg -V base-files bash coreutils || /vmexit 2
+mkdir /here && /conformance /here --quick --timeout 200 > /report 2>&1 || /vmexit 3
+sync
+/vmexit 0
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("cache", ["auto", "always"])
+def test_root_file_system(serve, boot, area, cache):
+    """A whole Debian runs from the share: its own packages are intact, the conformance program passes."""
+    root = area / "debian"
+    subprocess.run(["cp", "-a", debian(), root], check=True, timeout=200)
+    for program in (CONFORMANCE, BUILD / "tests" / "vm" / "vmexit"):
+        shutil.copy(program, root)
+    (root / "init").write_text(ROOT_INIT)
+    (root / "init").chmod(0o755)
+    server = serve(f"--cache={cache}", "--xattr", source=root)
+    guest = boot(server, None, processors=2, queues=2, memory="1G")
+    status = guest.wait(600)
+    assert status == 0, guest.console + (root / "report").read_text()[-3000:] if (root / "report").exists() else guest.console
