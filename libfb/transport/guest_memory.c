@@ -199,10 +199,9 @@ int fb_guest_memory_add(const struct fb_guest_memory *memory, struct fb_guest_re
 		return r;
 	}
 	place = place_of(copy, region->at.guest);
-	memmove(&copy->regions[place + 1], &copy->regions[place],
-		(copy->count - place) * sizeof(copy->regions[0]));
+	for (unsigned i = copy->count++; i > place; i--)
+		copy->regions[i] = copy->regions[i - 1];
 	copy->regions[place] = region_ref(region);
-	copy->count++;
 	*ret_memory = copy;
 	return 0;
 }

@@ -31,8 +31,10 @@ void fb_pieces_skip(struct iovec **iov, unsigned *count, size_t size)
 void fb_pieces_take(struct iovec **iov, unsigned *count, void *to, size_t size)
 {
 	for (size_t done = 0; done < size;) {
-		size_t part = (*iov)->iov_len < size - done ? (*iov)->iov_len : size - done;
+		size_t part;
 
+		assert(*count > 0);
+		part = (*iov)->iov_len < size - done ? (*iov)->iov_len : size - done;
 		memcpy((uint8_t *)to + done, (*iov)->iov_base, part);
 		done += part;
 		fb_pieces_skip(iov, count, part);
@@ -172,7 +174,7 @@ static int walk_table(struct walk *walk, const struct table *table)
 
 static int walk_indirect(struct walk *walk, const struct fb_wire_vring_desc *at)
 {
-	struct table table;
+	struct table table = { .pieces = 0 };
 
 	if (at->flags & FB_VRING_DESC_NEXT)
 		return fb_fail(EINVAL, "an indirect descriptor that is not the last");
@@ -181,10 +183,10 @@ static int walk_indirect(struct walk *walk, const struct fb_wire_vring_desc *at)
 	table.count = at->len / DESC_SIZE;
 	if (table.count > walk->chain->max)
 		return fb_fail(E2BIG, "an indirect table of %u descriptors", table.count);
-	table.iov[1] = (struct iovec){ 0 };
 	table.pieces = fb_guest_memory_pieces(walk->memory, at->addr, at->len, table.iov, 2);
 	if (table.pieces < 0)
 		return fb_fail(EFAULT, "an indirect table that is not in shared memory");
+	assert(table.pieces <= 2);
 	return walk_table(walk, &table);
 }
 

@@ -94,8 +94,11 @@ int fb_virtio_fs_listen(const char *path, gid_t group, int *ret_fd)
 {
 	struct sockaddr_un shown, hidden;
 	FB_SCOPED_FD fd = -1;
-	int r = ret_fd ? set_address(path, &shown) : fb_fail(EINVAL, "no place for the socket");
+	int r;
 
+	if (!ret_fd)
+		return fb_fail(EINVAL, "no place for the socket");
+	r = set_address(path, &shown);
 	if (r == 0)
 		r = temporary_address(&shown, &hidden);
 	if (r == 0)

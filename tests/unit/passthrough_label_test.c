@@ -47,6 +47,7 @@ int setxattr(const char *path, const char *name, const void *value, size_t size,
 	return (int)syscall(SYS_setxattr, path, name, value, size, flags);
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int mkdirat(int dirfd, const char *name, mode_t mode)
 {
 	void (*call)(void) = before_folder;
@@ -173,6 +174,7 @@ static int make(const struct kind *kind, int flags, const char *attribute,
 
 	assert_true(strlen(attribute) + 1 + 5 <= sizeof(label.text));
 	memcpy(label.text, attribute, strlen(attribute));
+	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): no string, a label */
 	memcpy(label.text + strlen(attribute) + 1, "label", 5);
 	result = node_call_extended(&share, kind->opcode, ROOT, parts, 4, &out,
 				    makes_handle(kind) ? sizeof(out) : sizeof(out.entry));
