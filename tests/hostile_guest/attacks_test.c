@@ -125,6 +125,48 @@ static void test_R1_head_beyond_the_table(void **state)
 	broken();
 }
 
+/* Ask for a lock of the whole file, waiting for it. Returns the request. */
+static struct guest_request *ask_for_lock(uint64_t node, uint64_t fh, uint64_t owner)
+{
+	struct {
+		struct fb_wire_in_header header;
+		struct fb_wire_lk_in in;
+	} message = {
+		.header = { .len = sizeof(message),
+			    .opcode = FB_OP_SETLKW,
+			    .unique = guest_unique(guest),
+			    .nodeid = node },
+		.in = { .fh = fh, .owner = owner, .lk = { .end = INT64_MAX, .type = F_WRLCK } },
+	};
+	struct guest_request *request;
+
+	assert_int_equal(
+		guest_submit(guest, GUEST_REQUESTS, &message, sizeof(message), 64, &request), 0);
+	return request;
+}
+
+/* A request that waits for a lock is under way for as long as we like. */
+static void test_R2_head_under_way(void **state)
+{
+	struct fb_wire_create_out made;
+	struct fb_wire_out_header answer;
+	struct guest_request *request;
+	uint16_t head;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(guest_create(&other, GUEST_ROOT, "locked", O_RDWR, 0600, &made), 0);
+	request = ask_for_lock(made.entry.nodeid, made.open.fh, 1);
+	assert_int_equal(guest_wait(guest, request, &answer, sizeof(answer), &len), 0);
+	assert_int_equal(answer.error, 0);
+	(void)ask_for_lock(made.entry.nodeid, made.open.fh, 2);
+	head = guest_ring_load(guest_ring_avail_entry(ring(), (uint16_t)(ring()->avail_idx - 1)));
+	guest_ring_offer(ring(), head);
+	guest_ring_kick_now(ring());
+	/* Stopping the ring interrupts the one that waits. */
+	broken();
+}
+
 /* A chain of the test's own in descriptor 0 and on. */
 static uint64_t memory(size_t size)
 {
@@ -642,6 +684,27 @@ static void test_F8_before_and_after(void **state)
 	works();
 }
 
+/* A greeting while a request waits: that one ends, and knows nothing of the new session. */
+static void test_F9_greeting_with_requests_under_way(void **state)
+{
+	struct fb_wire_create_out made;
+	struct fb_wire_out_header answer;
+	struct guest_request *request;
+	struct fb_wire_attr attr;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(guest_create(&other, GUEST_ROOT, "locked", O_RDWR, 0600, &made), 0);
+	request = ask_for_lock(made.entry.nodeid, made.open.fh, 1);
+	assert_int_equal(guest_wait(guest, request, &answer, sizeof(answer), &len), 0);
+	request = ask_for_lock(made.entry.nodeid, made.open.fh, 2);
+	assert_int_equal(guest_init(guest, MINOR, FLAGS, NULL), 0);
+	assert_int_equal(guest_wait(guest, request, &answer, sizeof(answer), &len), 0);
+	assert_int_equal(answer.error, -EINTR);
+	assert_int_equal(guest_getattr(&other, made.entry.nodeid, &attr), -ESTALE);
+	works();
+}
+
 static void test_F10_greetings(void **state)
 {
 	struct fb_wire_init_in in = { .major = 6, .minor = 38 };
@@ -1028,6 +1091,7 @@ int main(void)
 		TEST(test_R1_avail_runs_ahead),
 		TEST(test_R1_avail_runs_backwards),
 		TEST(test_R1_head_beyond_the_table),
+		TEST(test_R2_head_under_way),
 		TEST(test_R3_next_beyond_the_table),
 		TEST(test_R3_loop),
 		TEST(test_R4_indirect_tables),
@@ -1050,6 +1114,7 @@ int main(void)
 		TEST(test_F7_writes),
 		TEST(test_F7_more_than_max_write),
 		TEST(test_F8_before_and_after),
+		TEST(test_F9_greeting_with_requests_under_way),
 		TEST(test_F10_greetings),
 		TEST(test_F11_unknown_nodes_and_files),
 		TEST(test_F13_special_files),

@@ -32,7 +32,9 @@ static void serve(struct device *device, const struct fb_session_options *option
 
 void device_begin(struct device *device, const struct fb_session_options *options)
 {
-	const struct fb_passthrough_options how = { .size = sizeof(how), .max_descriptors = 1000 };
+	const struct fb_passthrough_options how = { .size = sizeof(how),
+						    .max_descriptors = 1000,
+						    .posix_lock = FB_ON };
 
 	*device = (struct device){ .folder = "/tmp/fb-device-XXXXXX" };
 	assert_non_null(mkdtemp(device->folder));
