@@ -23,6 +23,7 @@
 #include "core/transport.h"
 #include "protocol/init_flags.h"
 #include "transport/vhost_user.h"
+#include "transport/virtio_poll.h"
 #include "transport/virtio_work.h"
 
 #define REQUEST_QUEUES_DEFAULT 64u
@@ -46,12 +47,14 @@ struct virtio_channel {
 	struct fb_ready *ready;
 	struct fb_virtio_ring *ring; /* that this worker takes chains from; NULL: any */
 	unsigned turn;               /* chains in a row */
+	struct fb_virtio_poll poll;
 };
 
 struct virtio_fs {
 	struct fb_transport transport;
 	struct fb_vhost_device device;
 	unsigned pieces_max; /* of a chain */
+	bool may_poll;       /* there is another processor for the guest */
 	pthread_t messages, hiprio;
 	struct virtio_channel *hiprio_channel;
 	bool shut; /* by the session's keeper, then by free() */
@@ -92,6 +95,8 @@ static int choose_ring(struct virtio_channel *channel)
 		return 1;
 	/* After some time in one ring, those that wait for a worker have their turn. */
 	r = fb_ready_next(channel->ready, !ring, &channel->ring);
+	if (!ring)
+		fb_virtio_poll_woken(&channel->poll);
 	if (r == 1 && ring && ring != channel->ring)
 		fb_ready_name(channel->ready, ring);
 	if (r == -EAGAIN)
@@ -116,8 +121,11 @@ static int virtio_receive(struct fb_channel *base, struct fb_req *req)
 			return atomic_load(&fs->result);
 		if (r < 0)
 			return r;
+		fb_virtio_poll(&channel->poll, channel->ring);
 		if (fb_ring_take(channel->ring, &work->ring, &work->chain) == 0) {
 			channel->ring = NULL;
+			if (fs->may_poll)
+				fb_virtio_poll_asleep(&channel->poll);
 			continue;
 		}
 		channel->turn++;
@@ -304,6 +312,7 @@ static struct virtio_fs *make(const struct fb_session *session)
 	if (!fs)
 		return NULL;
 	pages = pages > PAGES_MIN ? pages : PAGES_MIN;
+	fs->may_poll = sysconf(_SC_NPROCESSORS_ONLN) > 1;
 	fs->pieces_max = (unsigned)(pages + PIECES_MORE);
 	if (fs->pieces_max < PIECES_MIN)
 		fs->pieces_max = PIECES_MIN;

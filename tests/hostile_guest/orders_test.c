@@ -11,10 +11,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -371,6 +373,31 @@ static void test_four_queues(void **state)
 	leave(guest);
 }
 
+static double processor_time(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+/* After much to do, there being nothing to do costs nothing. */
+static void test_idle(void **state)
+{
+	struct guest *guest = new_guest((struct guest_options){ .queues = 4 });
+	double before;
+
+	(void)state;
+	for (unsigned i = 0; i < 200; i++)
+		work_some(guest, 100);
+	poll(NULL, 0, 1500); /* the session's keeper looks for a second more */
+	before = processor_time();
+	poll(NULL, 0, 1000);
+	assert_true(processor_time() - before < 0.005);
+	leave(guest);
+}
+
 /* A hundred monitors, one after the other. */
 static void test_many_connections(void **state)
 {
@@ -404,6 +431,7 @@ int main(void)
 		TEST(test_hang_up_anywhere),
 		TEST(test_memory_comes_and_goes),
 		TEST(test_four_queues),
+		TEST(test_idle),
 		TEST(test_many_connections),
 	};
 
