@@ -25,6 +25,7 @@ struct server {
 	const struct place *place;
 	struct guest_socket socket;
 	struct sandbox sandbox;
+	struct capabilities capabilities;
 	struct fb_passthrough *driver;
 	struct trace trace;
 	int stop_fd; /* signalfd of the signals that end us */
@@ -145,21 +146,30 @@ static int prepare(struct server *server)
 	return result;
 }
 
-/* Give up what serving does not need. */
-static int restrict_self(const struct options *options)
+static bool wants_handles(const struct options *options)
 {
-	const bool handles = options->passthrough.handles != FB_HANDLES_NEVER;
+	return options->passthrough.handles != FB_HANDLES_NEVER;
+}
+
+static int choose_capabilities(struct server *server)
+{
+	const struct options *options = server->options;
+
+	capabilities_init(&server->capabilities, wants_handles(options));
+	return options->guest.modcaps ?
+		       capabilities_change(&server->capabilities, options->guest.modcaps) :
+		       0;
+}
+
+/* Give up what serving does not need. */
+static int restrict_self(const struct server *server)
+{
+	const struct options *options = server->options;
 	const struct seccomp_options seccomp = { .action = options->guest.seccomp,
 						 .syslog = options->syslog,
-						 .handles = handles };
-	struct capabilities capabilities;
-	int result = 0;
+						 .handles = wants_handles(options) };
+	int result = capabilities_apply(&server->capabilities);
 
-	capabilities_init(&capabilities, handles);
-	if (options->guest.modcaps)
-		result = capabilities_change(&capabilities, options->guest.modcaps);
-	if (result == 0)
-		result = capabilities_apply(&capabilities);
 	return result < 0 ? result : seccomp_restrict(&seccomp);
 }
 
@@ -175,7 +185,7 @@ static int make_driver(struct server *server)
 /* Inside of the sandbox. */
 static enum exit_code serve(struct server *server)
 {
-	int result = restrict_self(server->options);
+	int result = restrict_self(server);
 
 	if (result == 0)
 		result = make_driver(server);
@@ -207,6 +217,8 @@ static enum exit_code start(struct server *server)
 						 .gid_maps = &guest->gid_maps };
 	int result = sandbox_check(&sandbox);
 
+	if (result == 0)
+		result = choose_capabilities(server);
 	if (result == 0)
 		result = prepare(server);
 	if (result == 0) {

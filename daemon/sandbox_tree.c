@@ -156,8 +156,11 @@ int sandbox_tree_enter(int source_fd, const char **ret_source)
 		return fb_fail(errno, "the shared tree: %s", strerror(errno));
 	/* What is mounted and unmounted here must not be so on the host. */
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-		return fb_fail(errno, "mounts can not be kept apart from the host's: %s",
-			       strerror(errno));
+		return fb_fail(errno, "mounts can not be kept apart from the host's: %s%s",
+			       strerror(errno),
+			       errno == EINVAL ? " (/ is no mount point, as in a chroot: use "
+						 "--sandbox=chroot there)" :
+						 "");
 	tree = clone_tree(source_fd);
 	if (tree < 0)
 		return tree;
