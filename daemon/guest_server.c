@@ -51,51 +51,70 @@ static int catch_signals(struct server *server)
 	return server->stop_fd < 0 ? fb_fail(errno, "signalfd: %s", strerror(errno)) : 0;
 }
 
-/* Serve until the session ends; a signal that came before ends it at once. */
-static int run_session(struct fb_session *session)
+static int start_session(struct fb_session *session)
 {
-	sigset_t signals;
 	int result = fb_session_stop_on_signals(session);
 
 	if (result < 0)
 		return fb_fail(-result, "can not catch signals: %s", strerror(-result));
+	return fb_session_start(session);
+}
+
+/* Serve until the session ends; a signal that came before ends it at once. */
+static int wait_session(struct fb_session *session)
+{
+	sigset_t signals;
+	int result;
+
 	stop_signals(&signals);
-	result = fb_session_start(session);
-	if (result == 0) {
-		pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
-		result = fb_session_wait(session);
-		pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	}
-	if (fb_session_stop_on_signals(NULL) < 0)
-		fb_log(FB_LOG_DEBUG, "the actions of signals stay as they are");
+	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+	result = fb_session_wait(session);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	return result;
 }
 
-/* One monitor, from its connection to the end of it. connection is used up. */
-static int serve_connection(struct server *server, int connection)
+/* Make the device for a connection, which is used up. */
+static int make_session(struct server *server, int connection, struct fb_session **ret_session)
 {
 	const struct fb_virtio_fs_options device = {
 		.size = sizeof(device),
 		.tag = server->options->guest.tag,
 		.request_queues = server->options->guest.queues,
 	};
-	struct statistics statistics = { .signal_fd = -1, .stop_fd = -1 };
-	struct fb_session *session = NULL;
 	int result = fb_session_new(fb_passthrough_ops(server->driver), server->driver,
-				    &server->options->session, &session);
+				    &server->options->session, ret_session);
 
 	if (result == 0 && server->options->trace)
-		trace_attach(&server->trace, session);
+		trace_attach(&server->trace, *ret_session);
 	if (result == 0)
-		result = fb_virtio_fs_attach(session, connection, &device);
+		result = fb_virtio_fs_attach(*ret_session, connection, &device);
 	if (result < 0)
 		close(connection);
+	return result;
+}
+
+/* One monitor, from its connection to the end of it. How it ended is told here. */
+static int serve_connection(struct server *server, int connection)
+{
+	struct statistics statistics = { .signal_fd = -1, .stop_fd = -1 };
+	struct fb_session *session = NULL;
+	int result = make_session(server, connection, &session);
+
 	if (result == 0)
 		result = statistics_start(&statistics, session, server->place->stats_file);
-	if (result == 0) {
+	if (result == 0)
+		result = start_session(session);
+	if (result < 0) {
+		messages_fail();
+	} else {
 		fb_log(FB_LOG_INFO, "a monitor is connected");
-		result = run_session(session);
+		result = wait_session(session);
+		/* What broke it has been told by the thread that saw it. */
+		if (result == 0)
+			fb_log(FB_LOG_INFO, "the monitor has gone");
 	}
+	if (fb_session_stop_on_signals(NULL) < 0)
+		fb_log(FB_LOG_DEBUG, "the actions of signals stay as they are");
 	statistics_stop(&statistics);
 	fb_session_unref(session);
 	return result;
@@ -119,13 +138,11 @@ static int serve_all(struct server *server)
 		int connection,
 			r = guest_socket_accept(&server->socket, server->stop_fd, &connection);
 
+		if (r < 0)
+			messages_fail();
 		if (r <= 0)
 			return r < 0 ? r : result;
 		result = serve_connection(server, connection);
-		if (result < 0)
-			fb_log(FB_LOG_ERR, "the connection ended: %s", fb_last_error());
-		else
-			fb_log(FB_LOG_INFO, "the monitor has gone");
 		again = server->options->guest.keep_listening && !must_stop(server);
 	}
 	return result;
@@ -193,11 +210,7 @@ static enum exit_code serve(struct server *server)
 		messages_fail();
 		return EXIT_MOUNT;
 	}
-	if (serve_all(server) < 0) {
-		messages_fail();
-		return EXIT_SERVING;
-	}
-	return EXIT_DONE;
+	return serve_all(server) < 0 ? EXIT_SERVING : EXIT_DONE;
 }
 
 static void announce(const struct server *server)

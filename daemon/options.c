@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <libfb/virtio_fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,6 @@
 /* More than one long option a row: the name, and no-name. */
 #define LONG_OPTIONS_MAX 256
 #define NAME_MAX_LENGTH 64
-/* Bytes of a virtio-fs tag. */
-#define TAG_MAX 36
 
 /* What getopt_long() needs, made from the table. */
 struct command_line {
@@ -243,8 +242,9 @@ static int check_guest(const struct options *options)
 	if (options->stats_file && guest->sandbox != SANDBOX_NONE)
 		return fb_fail(EINVAL, "--stats-file needs --sandbox=none: nothing of the host can "
 				       "be written in a sandbox");
-	if (guest->tag && (strlen(guest->tag) > TAG_MAX || strchr(guest->tag, '\n')))
-		return fb_fail(EINVAL, "--tag: 1 to %d bytes without a new line", TAG_MAX);
+	if (guest->tag && (strlen(guest->tag) > FB_VIRTIO_FS_TAG_MAX || strchr(guest->tag, '\n')))
+		return fb_fail(EINVAL, "--tag: 1 to %d bytes without a new line",
+			       FB_VIRTIO_FS_TAG_MAX);
 	if (guest->socket_group && !guest->socket_path)
 		return fb_fail(EINVAL, "--socket-group needs --socket-path");
 	if (options->as_mount_helper)

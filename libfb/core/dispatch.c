@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libfb/log.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,9 @@
 #include "core/reply.h"
 #include "core/session.h"
 #include "protocol/op_row.h"
+
+/* Pause of a worker that found no memory for a request. */
+#define NO_MEMORY_MS 10
 
 static _Thread_local bool active;
 
@@ -255,6 +259,25 @@ void fb_channel_begin(struct fb_channel *channel)
 {
 	/* In this order with reading the phase: a goodbye waits for us, or we see it. */
 	step(&channel->begun, memory_order_seq_cst);
+}
+
+int fb_channel_receive(struct fb_channel *channel, struct fb_req **ret_req)
+{
+	struct fb_req *req = fb_pool_take(&channel->pool);
+	int r;
+
+	if (!req) {
+		poll(NULL, 0, NO_MEMORY_MS);
+		return -EINTR;
+	}
+	r = channel->transport->ops->receive(channel, req);
+	if (r != 1) {
+		fb_pool_give(&channel->pool, req);
+		return r;
+	}
+	fb_channel_begin(channel);
+	*ret_req = req;
+	return 1;
 }
 
 void fb_channel_serve(struct fb_channel *channel, struct fb_req *req)

@@ -10,6 +10,13 @@
 struct fb_channel;
 struct fb_req;
 
+/*
+ * Wait for a message of the channel, with a request of its pool. Returns 1 and the request, which
+ * fb_channel_serve() must follow; else what the transport's receive returned, or -EINTR after a pause
+ * where there was no memory. In the channel's worker.
+ */
+int fb_channel_receive(struct fb_channel *channel, struct fb_req **ret_req);
+
 /* Count a request that was received, as begun; fb_channel_serve() must follow. */
 void fb_channel_begin(struct fb_channel *channel);
 

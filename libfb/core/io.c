@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/iov.h"
 #include "protocol/dirent.h"
 
 /* Pieces given to one system call: few enough for the stack, many enough for large transfers. */
@@ -17,21 +18,6 @@ static size_t iov_total(const struct iovec *iov, size_t count)
 	for (size_t i = 0; i < count; i++)
 		total += iov[i].iov_len;
 	return total;
-}
-
-/* Use up size bytes from the front. */
-static void iov_advance(struct iovec **iov, size_t *count, size_t size)
-{
-	while (*count > 0 && size >= (*iov)->iov_len) {
-		size -= (*iov)->iov_len;
-		(*iov)++;
-		(*count)--;
-	}
-	if (size > 0) {
-		assert(*count > 0);
-		(*iov)->iov_base = (uint8_t *)(*iov)->iov_base + size;
-		(*iov)->iov_len -= size;
-	}
 }
 
 /* Fill part with the first pieces of iov, at most size bytes. Returns how many pieces. */
@@ -48,20 +34,6 @@ static int iov_front(const struct iovec *iov, size_t count, size_t size,
 		used++;
 	}
 	return used;
-}
-
-/* Copy size bytes between pieces and a flat buffer; one of to and from is NULL. */
-static void iov_copy(const struct iovec *iov, void *to, const void *from, size_t size)
-{
-	for (size_t done = 0; done < size; iov++) {
-		size_t part = iov->iov_len < size - done ? iov->iov_len : size - done;
-
-		if (to)
-			memcpy((uint8_t *)to + done, iov->iov_base, part);
-		else
-			memcpy(iov->iov_base, (const uint8_t *)from + done, part);
-		done += part;
-	}
 }
 
 /* Beyond lie the negative numbers, of which -1 is the file's own position to preadv2(2). */
@@ -90,7 +62,7 @@ size_t fb_source_skip(struct fb_source *from, size_t size)
 {
 	if (size > from->size)
 		size = from->size;
-	iov_advance(&from->iov, &from->count, size);
+	fb_iov_skip(&from->iov, &from->count, size);
 	from->size -= size;
 	return size;
 }
@@ -99,8 +71,9 @@ size_t fb_source_copy(struct fb_source *from, void *to, size_t size)
 {
 	if (size > from->size)
 		size = from->size;
-	iov_copy(from->iov, to, NULL, size);
-	return fb_source_skip(from, size);
+	fb_iov_take(&from->iov, &from->count, to, size);
+	from->size -= size;
+	return size;
 }
 
 ssize_t fb_source_to_fd(struct fb_source *from, int fd, size_t count, uint64_t off, int rwf_flags)
@@ -148,7 +121,7 @@ int fb_sink_filled(struct fb_sink *to, size_t size)
 {
 	if (size > to->room)
 		return -EINVAL;
-	iov_advance(&to->iov, &to->count, size);
+	fb_iov_skip(&to->iov, &to->count, size);
 	to->room -= size;
 	to->size += size;
 	return 0;
@@ -158,7 +131,7 @@ int fb_sink_put(struct fb_sink *to, const void *data, size_t size)
 {
 	if (size > to->room)
 		return -ERANGE;
-	iov_copy(to->iov, NULL, data, size);
+	fb_iov_put(to->iov, data, size);
 	return fb_sink_filled(to, size);
 }
 

@@ -24,12 +24,7 @@
 
 void fb_keeper_wake(struct fb_workers *workers)
 {
-	uint64_t one = 1;
-	int saved = errno;
-
-	/* The eventfd is full only when the keeper is about to wake anyway. */
-	if (write(workers->wake_fd, &one, sizeof(one)) < 0)
-		errno = saved;
+	fb_eventfd_signal(workers->wake_fd);
 }
 
 /*

@@ -21,6 +21,8 @@
 #define BLOCKED_WORKERS_MAX 64
 #define MAX_WRITE_DEFAULT (1u << 20)
 #define MAX_WRITE_LIMIT (256u << 20)
+/* A client without FB_INIT_MAX_PAGES reads up to 32 pages at a time. */
+#define ROOM_PAGES_MIN 32
 #define MAX_PENDING_DEFAULT 4096
 #define QUIESCE_MS 1
 /* How long requests that the driver holds back may take to end with the session. */
@@ -195,6 +197,14 @@ int fb_session_open_channel(struct fb_session *session, struct fb_channel **ret_
 	session->channels[index] = *ret_channel;
 	atomic_store(&session->channel_count, index + 1);
 	return 0;
+}
+
+size_t fb_session_room(const struct fb_session *session)
+{
+	size_t page = session->page_size;
+	size_t pages = (session->options.max_write + page - 1) / page;
+
+	return page * (pages > ROOM_PAGES_MIN ? pages : ROOM_PAGES_MIN);
 }
 
 void fb_session_set_phase(struct fb_session *session, enum fb_phase phase)

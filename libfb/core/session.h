@@ -82,6 +82,12 @@ void fb_session_detach(struct fb_session *session);
 /* Open the next channel of the session's transport. Returns 0 and the channel, or -errno. */
 int fb_session_open_channel(struct fb_session *session, struct fb_channel **ret_channel);
 
+/*
+ * Bytes of data in one request at most, for transports whose client sets no limit of its own: whole
+ * pages, as many as a write may have or a client without FB_INIT_MAX_PAGES reads.
+ */
+size_t fb_session_room(const struct fb_session *session);
+
 /* Move to a phase and wake who waits for it. */
 void fb_session_set_phase(struct fb_session *session, enum fb_phase phase);
 

@@ -55,3 +55,13 @@ uint64_t fb_thread_runnable_ns(pid_t tid)
 		return 0;
 	return computed + waited;
 }
+
+void fb_eventfd_signal(int fd)
+{
+	uint64_t one = 1;
+	int saved = errno;
+
+	/* EAGAIN: it is full, and whoever waits for it is about to wake anyway. EPIPE: nobody waits. */
+	if (write(fd, &one, sizeof(one)) < 0)
+		errno = saved;
+}

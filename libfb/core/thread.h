@@ -21,6 +21,9 @@ int fb_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
  */
 uint64_t fb_thread_runnable_ns(pid_t tid);
 
+/* Count an eventfd up, or write to what a peer gave for one. Safe in a signal handler. */
+void fb_eventfd_signal(int fd);
+
 /* Install the handler of the waking signal, unless the program has one. */
 void fb_thread_install_wake(void);
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <libfb/log.h>
-#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -14,9 +13,6 @@
 #include "core/scope.h"
 #include "core/session.h"
 #include "core/thread.h"
-
-/* Pause of a worker that found no memory for a request. */
-#define NO_MEMORY_MS 10
 
 int fb_workers_init(struct fb_workers *workers, struct fb_session *session)
 {
@@ -71,19 +67,12 @@ static int serve(struct fb_worker *worker)
 	int r = -EINTR;
 
 	while (!must_leave(worker) && (r == 1 || r == -EINTR)) {
-		struct fb_req *req = fb_pool_take(&channel->pool);
+		struct fb_req *req;
 
-		if (!req) {
-			poll(NULL, 0, NO_MEMORY_MS);
-			continue;
-		}
-		r = transport->receive(channel, req);
+		r = fb_channel_receive(channel, &req);
 		if (r == 1) {
-			fb_channel_begin(channel);
 			watch(worker->workers);
 			fb_channel_serve(channel, req);
-		} else {
-			fb_pool_give(&channel->pool, req);
 		}
 	}
 	if (transport->leave)

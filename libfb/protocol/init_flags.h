@@ -98,6 +98,8 @@ struct fb_init_flag {
 
 /* Number of features: their bits are 0 to FB_INIT_FLAG_COUNT - 1. */
 #define FB_INIT_FLAG_COUNT 43U
+/* All of them. */
+#define FB_INIT_KNOWN (FB_INIT_BIT(FB_INIT_FLAG_COUNT) - 1)
 
 /* Find a feature by its bit, or NULL. */
 const struct fb_init_flag *fb_init_flag_find(unsigned bit);

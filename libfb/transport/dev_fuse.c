@@ -45,7 +45,6 @@
 #define NOT_FEATURES                                                                               \
 	(FB_INIT_FILE_OPS | FB_INIT_MAP_ALIGNMENT | FB_INIT_SUBMOUNTS | FB_INIT_RESERVED |         \
 	 FB_INIT_HAS_INODE_DAX | FB_INIT_OVER_IO_URING)
-#define FEATURES_KNOWN (FB_INIT_BIT(FB_INIT_FLAG_COUNT) - 1)
 
 struct fuse_channel {
 	struct fb_channel channel;
@@ -361,7 +360,7 @@ static void dev_fuse_free(struct fb_transport *transport)
 }
 
 static const struct fb_transport_ops ops = {
-	.features = FEATURES_KNOWN & ~NOT_FEATURES,
+	.features = FB_INIT_KNOWN & ~NOT_FEATURES,
 	.open_channel = dev_fuse_open_channel,
 	.close_channel = dev_fuse_close_channel,
 	.receive = dev_fuse_receive,

@@ -19,14 +19,11 @@
 #include "protocol/wire.h"
 #include "transport/mailbox.h"
 
-/* A client without FB_INIT_MAX_PAGES reads up to 32 pages at a time. */
-#define PAGES_MIN 32
 /* Headers and fixed struct of a WRITE. */
 #define WRITE_HEAD (sizeof(struct fb_wire_in_header) + sizeof(struct fb_wire_write_in))
 #define READAHEAD_DEFAULT (128u << 10)
 /* What needs a kernel at the other end. */
 #define NOT_FEATURES (FB_INIT_PASSTHROUGH | FB_INIT_OVER_IO_URING | FB_INIT_RESERVED)
-#define FEATURES_KNOWN (FB_INIT_BIT(FB_INIT_FLAG_COUNT) - 1)
 /* What only virtio-fs offers, and what nobody does. */
 #define NOT_OFFERED                                                                                \
 	(FB_INIT_FILE_OPS | FB_INIT_MAP_ALIGNMENT | FB_INIT_SUBMOUNTS | FB_INIT_RESERVED |         \
@@ -138,7 +135,7 @@ static void loopback_free(struct fb_transport *transport)
 }
 
 static const struct fb_transport_ops ops = {
-	.features = FEATURES_KNOWN & ~NOT_FEATURES,
+	.features = FB_INIT_KNOWN & ~NOT_FEATURES,
 	.open_channel = loopback_open_channel,
 	.close_channel = loopback_close_channel,
 	.receive = loopback_receive,
@@ -288,7 +285,7 @@ struct init_answer {
 static int greet(struct fb_loopback *loop, const struct fb_loopback_options *options)
 {
 	uint32_t minor = options->minor ? options->minor : FB_KERNEL_MINOR;
-	uint64_t offered = options->offered ? options->offered : FEATURES_KNOWN & ~NOT_OFFERED;
+	uint64_t offered = options->offered ? options->offered : FB_INIT_KNOWN & ~NOT_OFFERED;
 	struct init_message message = { 0 };
 	struct init_answer answer;
 	size_t size = sizeof(message);
@@ -320,14 +317,12 @@ static int greet(struct fb_loopback *loop, const struct fb_loopback_options *opt
 static struct fb_loopback *loopback_make(const struct fb_session *session)
 {
 	struct fb_loopback *loop = calloc(1, sizeof(*loop));
-	size_t page = session->page_size;
-	size_t pages = (session->options.max_write + page - 1) / page;
 
 	if (!loop)
 		return NULL;
 	loop->transport = (struct fb_transport){
 		.ops = &ops,
-		.max_room = page * (pages > PAGES_MIN ? pages : PAGES_MIN),
+		.max_room = fb_session_room(session),
 	};
 	fb_mailbox_init(&loop->box);
 	pthread_mutex_init(&loop->lock, NULL);

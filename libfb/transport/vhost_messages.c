@@ -111,7 +111,6 @@ int fb_vhost_handle_set_features(struct fb_vhost_device *device, struct fb_vhost
 	if (features & ~FEATURES)
 		return fb_fail(EINVAL, "features %#llx were not offered",
 			       (unsigned long long)(features & ~FEATURES));
-	device->features = features;
 	atomic_store(&device->log.on, (features & FB_VIRTIO_F_LOG_ALL) != 0);
 	for (unsigned i = 0; i < device->ring_count; i++)
 		fb_ring_set_features(&device->rings[i], features);
@@ -192,7 +191,6 @@ static void reset_all(struct fb_vhost_device *device)
 		stop_ring(device, &device->rings[i]);
 		fb_ring_forget(&device->rings[i]);
 	}
-	device->features = 0;
 	atomic_store(&device->log.on, false);
 	device->reset(device->arg);
 }

@@ -129,7 +129,7 @@ int fb_vhost_init(struct fb_vhost_device *device)
 	}
 	fb_dirty_log_init(&device->log);
 	device->memory = fb_guest_memory_new();
-	device->features = device->protocol_features = 0;
+	device->protocol_features = 0;
 	device->backend_fd = -1;
 	r = device->memory ? init_rings(device) : -ENOMEM;
 	if (r == 0)

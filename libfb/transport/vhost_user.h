@@ -43,7 +43,6 @@ struct fb_vhost_device {
 
 	/* Of the thread that serves the messages. */
 	struct fb_guest_memory *memory; /* referenced */
-	uint64_t features;              /* that the guest's driver has taken */
 	uint64_t protocol_features;
 	int backend_fd;
 };

@@ -8,6 +8,7 @@
 #ifndef FB_TRANSPORT_VHOST_WIRE_H
 #define FB_TRANSPORT_VHOST_WIRE_H
 
+#include <libfb/virtio_fs.h>
 #include <stdint.h>
 
 #include "protocol/wire.h"
@@ -152,8 +153,6 @@ FB_WIRE_AT(vhost_state_fd, direction, 0);
 FB_WIRE_AT(vhost_state_fd, phase, 4);
 
 /* ---- the device ---------------------------------------------------------------------------- */
-
-#define FB_VIRTIO_FS_TAG_MAX 36
 
 struct fb_wire_virtio_fs_config {
 	uint8_t tag[FB_VIRTIO_FS_TAG_MAX]; /* padded with zeros, not terminated */

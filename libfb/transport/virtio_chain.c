@@ -7,63 +7,11 @@
 #include <libfb/log.h>
 #include <string.h>
 
+#include "core/iov.h"
 #include "transport/guest_memory.h"
 #include "transport/vhost_wire.h"
 
 #define DESC_SIZE sizeof(struct fb_wire_vring_desc)
-
-/* ---- pieces -------------------------------------------------------------------------------- */
-
-void fb_pieces_skip(struct iovec **iov, unsigned *count, size_t size)
-{
-	while (*count > 0 && size >= (*iov)->iov_len) {
-		size -= (*iov)->iov_len;
-		(*iov)++;
-		(*count)--;
-	}
-	if (size == 0)
-		return;
-	assert(*count > 0);
-	(*iov)->iov_base = (uint8_t *)(*iov)->iov_base + size;
-	(*iov)->iov_len -= size;
-}
-
-void fb_pieces_take(struct iovec **iov, unsigned *count, void *to, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		size_t part;
-
-		assert(*count > 0);
-		part = (*iov)->iov_len < size - done ? (*iov)->iov_len : size - done;
-		memcpy((uint8_t *)to + done, (*iov)->iov_base, part);
-		done += part;
-		fb_pieces_skip(iov, count, part);
-	}
-	/* The copy is what counts from here on: it must not be read again from where it came. */
-	__asm__ volatile("" ::: "memory");
-}
-
-void fb_pieces_put(const struct iovec *iov, const void *from, size_t size)
-{
-	for (size_t done = 0; done < size; iov++) {
-		size_t part = iov->iov_len < size - done ? iov->iov_len : size - done;
-
-		memcpy(iov->iov_base, (const uint8_t *)from + done, part);
-		done += part;
-	}
-}
-
-unsigned fb_pieces_cut(struct iovec *iov, unsigned count, size_t size)
-{
-	unsigned left = 0;
-
-	for (; left < count && size > 0; left++) {
-		if (iov[left].iov_len > size)
-			iov[left].iov_len = size;
-		size -= iov[left].iov_len;
-	}
-	return left;
-}
 
 /* ---- the walk ------------------------------------------------------------------------------ */
 
@@ -106,11 +54,11 @@ static struct fb_wire_vring_desc ring_desc(const struct fb_descriptors *at, uint
 static struct fb_wire_vring_desc table_desc(const struct table *table, uint32_t index)
 {
 	struct iovec copy[2] = { table->iov[0], table->iov[1] }, *iov = copy;
-	unsigned count = (unsigned)table->pieces;
+	size_t count = (size_t)table->pieces;
 	struct fb_wire_vring_desc desc;
 
-	fb_pieces_skip(&iov, &count, index * DESC_SIZE);
-	fb_pieces_take(&iov, &count, &desc, sizeof(desc));
+	fb_iov_skip(&iov, &count, index * DESC_SIZE);
+	fb_iov_take(&iov, &count, &desc, sizeof(desc));
 	return from_wire(&desc);
 }
 

@@ -40,16 +40,4 @@ struct fb_descriptors {
 int fb_chain_walk(const struct fb_descriptors *descriptors, const struct fb_guest_memory *memory,
 		  uint16_t head, struct fb_chain *chain) FB_MUST_CHECK;
 
-/* Copy size bytes from the front of pieces, which hold as many, and use them up. */
-void fb_pieces_take(struct iovec **iov, unsigned *count, void *to, size_t size);
-
-/* Use up size bytes from the front of pieces, which hold as many. */
-void fb_pieces_skip(struct iovec **iov, unsigned *count, size_t size);
-
-/* Copy size bytes to the front of pieces, which have as much room. */
-void fb_pieces_put(const struct iovec *iov, const void *from, size_t size);
-
-/* Cut pieces to size bytes. Returns how many are left. */
-unsigned fb_pieces_cut(struct iovec *iov, unsigned count, size_t size);
-
 #endif

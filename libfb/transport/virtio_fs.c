@@ -27,8 +27,6 @@
 #include "transport/virtio_work.h"
 
 #define REQUEST_QUEUES_DEFAULT 64u
-/* Pages in one request of a client that does not know FB_INIT_MAX_PAGES. */
-#define PAGES_MIN 32
 /* Pieces of a chain besides its pages; and at least as many as Windows cuts a request into. */
 #define PIECES_MORE 64u
 #define PIECES_MIN (1024u + PIECES_MORE)
@@ -40,7 +38,6 @@
 #define NOT_FEATURES                                                                               \
 	(FB_INIT_PASSTHROUGH | FB_INIT_OVER_IO_URING | FB_INIT_RESERVED | FB_INIT_MAP_ALIGNMENT |  \
 	 FB_INIT_HAS_INODE_DAX | FB_INIT_ABORT_ERROR)
-#define FEATURES_KNOWN (FB_INIT_BIT(FB_INIT_FLAG_COUNT) - 1)
 
 struct virtio_channel {
 	struct fb_channel channel;
@@ -192,19 +189,11 @@ static void *hiprio_main(void *arg)
 	int r = 1;
 
 	while (r == 1 || r == -EINTR) {
-		struct fb_req *req = fb_pool_take(&channel->pool);
+		struct fb_req *req;
 
-		if (!req) {
-			usleep(1000);
-			continue;
-		}
-		r = virtio_receive(channel, req);
-		if (r != 1) {
-			fb_pool_give(&channel->pool, req);
-			continue;
-		}
-		fb_channel_begin(channel);
-		fb_channel_serve(channel, req);
+		r = fb_channel_receive(channel, &req);
+		if (r == 1)
+			fb_channel_serve(channel, req);
 	}
 	return NULL;
 }
@@ -265,7 +254,7 @@ static void virtio_free(struct fb_transport *transport)
 }
 
 static const struct fb_transport_ops ops = {
-	.features = FEATURES_KNOWN & ~NOT_FEATURES,
+	.features = FB_INIT_KNOWN & ~NOT_FEATURES,
 	.open_channel = virtio_open_channel,
 	.close_channel = virtio_close_channel,
 	.receive = virtio_receive,
@@ -306,19 +295,17 @@ static int configure(struct fb_vhost_device *device, const struct fb_virtio_fs_o
 static struct virtio_fs *make(const struct fb_session *session)
 {
 	struct virtio_fs *fs = calloc(1, sizeof(*fs));
-	size_t page = session->page_size;
-	size_t pages = (session->options.max_write + page - 1) / page;
+	size_t room = fb_session_room(session);
 
 	if (!fs)
 		return NULL;
-	pages = pages > PAGES_MIN ? pages : PAGES_MIN;
 	fs->may_poll = sysconf(_SC_NPROCESSORS_ONLN) > 1;
-	fs->pieces_max = (unsigned)(pages + PIECES_MORE);
+	fs->pieces_max = (unsigned)(room / session->page_size + PIECES_MORE);
 	if (fs->pieces_max < PIECES_MIN)
 		fs->pieces_max = PIECES_MIN;
 	fs->transport = (struct fb_transport){
 		.ops = &ops,
-		.max_room = pages * page,
+		.max_room = room,
 		/* Linux checks permissions by itself on virtio-fs (fs/fuse/virtio_fs.c). */
 		.default_permissions = true,
 		.threads = true,

@@ -10,16 +10,8 @@
 #include <unistd.h>
 
 #include "core/scope.h"
+#include "core/thread.h"
 #include "transport/virtio_ring.h"
-
-static void signal_fd(int fd)
-{
-	uint64_t one = 1;
-
-	/* It fails when the counter is full: then there is nothing to add. */
-	if (write(fd, &one, sizeof(one)) < 0)
-		return;
-}
 
 /*
  * Edges, not levels: an event wakes one worker, and nobody needs to read the descriptor, so that no
@@ -86,7 +78,7 @@ void fb_ready_name(struct fb_ready *ready, struct fb_virtio_ring *ring)
 		atomic_fetch_add(&ready->named, 1);
 	}
 	pthread_mutex_unlock(&ready->lock);
-	signal_fd(ready->more_fd);
+	fb_eventfd_signal(ready->more_fd);
 }
 
 /* The first of the list, or NULL. */
@@ -140,7 +132,7 @@ int fb_ready_next(struct fb_ready *ready, bool wait, struct fb_virtio_ring **ret
 			continue;
 		/* One edge may stand for several names: whoever takes one sends the next worker. */
 		if (atomic_load(&ready->named) > 0)
-			signal_fd(ready->more_fd);
+			fb_eventfd_signal(ready->more_fd);
 		*ret_ring = ring;
 		return 1;
 	}
@@ -148,5 +140,5 @@ int fb_ready_next(struct fb_ready *ready, bool wait, struct fb_virtio_ring **ret
 
 void fb_ready_end(struct fb_ready *ready)
 {
-	signal_fd(ready->end_fd);
+	fb_eventfd_signal(ready->end_fd);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/scope.h"
+#include "core/thread.h"
 #include "transport/dirty_log.h"
 #include "transport/guest_memory.h"
 #include "transport/virtio_ready.h"
@@ -218,11 +219,9 @@ int fb_ring_set_kick(struct fb_virtio_ring *ring, int kick_fd)
 /* Tell the guest, or whoever it is. Under the lock, since the descriptor may be replaced. */
 static void notify(int fd)
 {
-	uint64_t one = 1;
-
-	/* EAGAIN: it has not seen the last one yet. EPIPE: it has gone; the signal is blocked here. */
-	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
-		return;
+	/* SIGPIPE of what is no eventfd is blocked in our threads. */
+	if (fd >= 0)
+		fb_eventfd_signal(fd);
 }
 
 void fb_ring_set_call(struct fb_virtio_ring *ring, int call_fd)

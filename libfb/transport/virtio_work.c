@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "core/iov.h"
 #include "core/req.h"
 #include "core/stats.h"
 #include "core/transport.h"
@@ -16,25 +17,21 @@
 
 /* What is copied out of the guest: of all but bulk data. SETXATTR is the longest such request. */
 #define HEAD_MAX (FB_XATTR_MAX + 4096u)
+/* Where that is in a request's buffer: aligned as the decoder wants it. */
+#define HEAD_AT ((sizeof(struct fb_virtio_work) + 15) / 16 * 16)
 #define IN_HEADER sizeof(struct fb_wire_in_header)
 #define OUT_HEADER sizeof(struct fb_wire_out_header)
-
-static size_t round_up(size_t size, size_t to)
-{
-	return (size + to - 1) / to * to;
-}
 
 /* ---- a request's buffer ---------------------------------------------------------------------- */
 
 size_t fb_virtio_work_size(unsigned pieces_max)
 {
-	return round_up(sizeof(struct fb_virtio_work), 16) + HEAD_MAX +
-	       2 * pieces_max * sizeof(struct iovec);
+	return HEAD_AT + HEAD_MAX + 2 * pieces_max * sizeof(struct iovec);
 }
 
 static uint8_t *head_of(const struct fb_req *req)
 {
-	return (uint8_t *)req->buffer + round_up(sizeof(struct fb_virtio_work), 16);
+	return (uint8_t *)req->buffer + HEAD_AT;
 }
 
 struct fb_virtio_work *fb_virtio_work_begin(struct fb_req *req, unsigned pieces_max)
@@ -54,27 +51,23 @@ static struct iovec *writable(const struct fb_virtio_work *work)
 
 /* ---- from a chain to a message --------------------------------------------------------------- */
 
-static bool expects_answer(const struct fb_wire_in_header *header)
+static bool expects_answer(const struct fb_op_row *row)
 {
-	const struct fb_op_row *row = fb_op_row_find(header->opcode);
-
 	return !row || !(row->flags & FB_ROW_NO_REPLY);
 }
 
 /* What is wrong with a chain, whatever its message says. Returns 0 or what to answer with. */
-static int judge(const struct fb_virtio_ring *ring, const struct fb_wire_in_header *header,
+static int judge(const struct fb_virtio_ring *ring, const struct fb_op_row *row,
 		 const struct fb_chain *chain)
 {
-	const struct fb_op_row *row = fb_op_row_find(header->opcode);
-
 	if (!row)
 		return 0;
 	/* What has to wait must not come where nothing waits. */
 	if (ring->index == FB_VHOST_HIPRIO && !(row->flags & FB_ROW_HIPRIO))
 		return -EIO;
 	/* Before anything is done: the answer would not fit. */
-	if (!(row->flags & FB_ROW_NO_REPLY) && row->reply != FB_REPLY_XATTR &&
-	    row->reply != FB_REPLY_INIT && chain->write_size < OUT_HEADER + row->reply_size)
+	if (expects_answer(row) && row->reply != FB_REPLY_XATTR && row->reply != FB_REPLY_INIT &&
+	    chain->write_size < OUT_HEADER + row->reply_size)
 		return -EINVAL;
 	return 0;
 }
@@ -87,19 +80,19 @@ static void set_message(struct fb_req *req, struct fb_virtio_work *work,
 			const struct fb_wire_in_header *header)
 {
 	struct iovec *iov = work->chain.iov;
-	unsigned count = work->chain.read_count;
+	size_t count = work->chain.read_count;
 	size_t total = work->chain.read_size, head;
 
 	if (header->len >= IN_HEADER && header->len < total) {
 		total = header->len;
-		count = fb_pieces_cut(iov, count, total);
+		count = fb_iov_cut(iov, count, total);
 	}
 	head = fb_decode_head_size(header, total);
 	if (head > HEAD_MAX)
 		head = total = IN_HEADER; /* shorter than it says: an error */
-	fb_pieces_skip(&iov, &count, IN_HEADER);
+	fb_iov_skip(&iov, &count, IN_HEADER);
 	memcpy(head_of(req), header, IN_HEADER);
-	fb_pieces_take(&iov, &count, head_of(req) + IN_HEADER, head - IN_HEADER);
+	fb_iov_take(&iov, &count, head_of(req) + IN_HEADER, head - IN_HEADER);
 	fb_req_set_message(req, head_of(req), head, total, iov, head < total ? count : 0);
 }
 
@@ -107,8 +100,9 @@ bool fb_virtio_work_open(struct fb_req *req, struct fb_virtio_work *work)
 {
 	struct iovec first[sizeof(struct fb_wire_in_header)], *iov = first;
 	const struct fb_chain *chain = &work->chain;
-	unsigned count = chain->read_count;
+	size_t count = chain->read_count;
 	struct fb_wire_in_header header;
+	const struct fb_op_row *row;
 
 	if (count > IN_HEADER)
 		count = IN_HEADER;
@@ -117,13 +111,14 @@ bool fb_virtio_work_open(struct fb_req *req, struct fb_virtio_work *work)
 		fb_ring_give(&work->ring, 0);
 		return false;
 	}
-	fb_pieces_take(&iov, &count, &header, sizeof(header));
-	if (chain->write_size < OUT_HEADER && expects_answer(&header)) {
+	fb_iov_take(&iov, &count, &header, sizeof(header));
+	row = fb_op_row_find(header.opcode);
+	if (chain->write_size < OUT_HEADER && expects_answer(row)) {
 		fb_ring_give(&work->ring, 0);
 		return false;
 	}
 	set_message(req, work, &header);
-	req->fault = judge(work->ring.ring, &header, chain);
+	req->fault = judge(work->ring.ring, row, chain);
 	return true;
 }
 
@@ -132,7 +127,7 @@ bool fb_virtio_work_open(struct fb_req *req, struct fb_virtio_work *work)
 int fb_virtio_work_room(struct fb_req *req, size_t head_size, size_t size, struct iovec **ret_iov)
 {
 	struct fb_virtio_work *work = req->buffer;
-	unsigned count = work->chain.write_count;
+	size_t count = work->chain.write_count;
 	struct iovec *iov = work->room;
 
 	if (work->chain.write_size < head_size)
@@ -144,9 +139,9 @@ int fb_virtio_work_room(struct fb_req *req, size_t head_size, size_t size, struc
 	if (size > work->chain.write_size - head_size)
 		return fb_fail(EINVAL, "the guest gives less room than it asks for");
 	memcpy(iov, writable(work), count * sizeof(*iov));
-	fb_pieces_skip(&iov, &count, head_size);
+	fb_iov_skip(&iov, &count, head_size);
 	*ret_iov = iov;
-	return (int)fb_pieces_cut(iov, count, size);
+	return (int)fb_iov_cut(iov, count, size);
 }
 
 /* Keep a running mean of how long requests take, for call_help(). */
@@ -183,7 +178,7 @@ static int refuse_room(struct fb_req *req, struct fb_virtio_work *work)
 						   .error = -EINVAL,
 						   .unique = req->args.header.unique };
 
-	fb_pieces_put(writable(work), &header, sizeof(header));
+	fb_iov_put(writable(work), &header, sizeof(header));
 	log_written(work, sizeof(header));
 	fb_ring_give(&work->ring, sizeof(header));
 	return -ENOBUFS;
@@ -196,7 +191,7 @@ int fb_virtio_work_send(struct fb_req *req, const struct fb_answer *answer)
 
 	if (size > work->chain.write_size)
 		return refuse_room(req, work);
-	fb_pieces_put(writable(work), answer->head, answer->head_size);
+	fb_iov_put(writable(work), answer->head, answer->head_size);
 	log_written(work, size);
 	note_service(work->ring.ring, fb_now_ns() - req->begun_ns);
 	fb_ring_give(&work->ring, (uint32_t)size);

@@ -10,6 +10,7 @@
 #include "device.h"
 #include "guest.h"
 #include "guest_fuse.h"
+#include "share_client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -767,7 +768,7 @@ static void test_F13_special_files(void **state)
 static void test_F15_open_files(void **state)
 {
 	struct fb_wire_create_out made;
-	unsigned opened = 0, descriptors = count_descriptors();
+	unsigned opened = 0, descriptors = share_descriptors();
 	uint64_t fh;
 	int r = 0;
 
@@ -781,7 +782,7 @@ static void test_F15_open_files(void **state)
 	assert_in_range(opened, 500, 1000);
 	works();
 	assert_int_equal(guest_init(guest, MINOR, FLAGS, NULL), 0);
-	assert_in_range(count_descriptors(), 1, descriptors);
+	assert_in_range(share_descriptors(), 1, descriptors);
 	works();
 }
 
@@ -887,7 +888,7 @@ static void test_M1_cut_off(void **state)
 static void test_M1_swallowed_descriptors(void **state)
 {
 	int fd = eventfd(0, EFD_CLOEXEC), fds[20];
-	unsigned descriptors = count_descriptors();
+	unsigned descriptors = share_descriptors();
 
 	(void)state;
 	for (unsigned i = 0; i < 20; i++)
@@ -897,7 +898,7 @@ static void test_M1_swallowed_descriptors(void **state)
 		assert_int_equal(front_end_send_bytes(&guest->fe, "012345678901", 12, fds, 20), 0);
 	hangs_up();
 	close(fd);
-	assert_int_equal(count_descriptors(), descriptors - 1);
+	assert_int_equal(share_descriptors(), descriptors - 1);
 }
 
 #define TELL(request, payload, fds, count)                                                         \
@@ -909,7 +910,7 @@ static void test_M3_M9_wrong_messages(void **state)
 	uint64_t word = 0, nothing = UINT64_MAX;
 	struct fb_wire_vhost_ring_state ring_state = { 1, 128 };
 	int fd = eventfd(0, EFD_CLOEXEC), fds[8] = { fd, fd, fd, fd, fd, fd, fd, fd };
-	unsigned descriptors = count_descriptors();
+	unsigned descriptors = share_descriptors();
 	uint32_t half = 1;
 
 	(void)state;
@@ -933,7 +934,7 @@ static void test_M3_M9_wrong_messages(void **state)
 	}
 	works(); /* the last message has been done with, too */
 	assert_int_equal(front_end_get_features(&guest->fe, &word), 0);
-	assert_int_equal(count_descriptors(), descriptors);
+	assert_int_equal(share_descriptors(), descriptors);
 	close(fd);
 }
 

@@ -2,9 +2,8 @@
 #include "device.h"
 
 #include "cmocka_setup.h"
+#include "share_client.h"
 
-#include <dirent.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,14 +55,6 @@ void device_again(struct device *device, const struct fb_session_options *option
 	serve(device, options);
 }
 
-static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *where)
-{
-	(void)stat;
-	(void)type;
-	(void)where;
-	return remove(path);
-}
-
 void device_end(struct device *device)
 {
 	if (device->session) {
@@ -71,19 +62,7 @@ void device_end(struct device *device)
 		assert_int_equal(device_wait(device), 0);
 	}
 	fb_passthrough_free(device->driver);
-	nftw(device->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-unsigned count_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
+	share_remove_tree(device->folder);
 }
 
 unsigned count_mappings(void)
@@ -108,5 +87,5 @@ const char *__tsan_default_suppressions(void);
 
 const char *__tsan_default_suppressions(void)
 {
-	return "race:fb_pieces_take\nrace:fb_pieces_put\nrace:flip\n";
+	return "race:fb_iov_take\nrace:fb_iov_put\nrace:flip\n";
 }

@@ -27,8 +27,7 @@ void device_again(struct device *device, const struct fb_session_options *option
 /* End the session if it runs, and remove the folder. */
 void device_end(struct device *device);
 
-/* Descriptors that are open in this process, and mappings of files that exist in memory only. */
-unsigned count_descriptors(void);
+/* Mappings of files that exist in memory only. */
 unsigned count_mappings(void);
 
 #endif

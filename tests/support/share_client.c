@@ -68,12 +68,17 @@ static int remove_one(const char *path, const struct stat *stat, int type, struc
 	return remove(path);
 }
 
+void share_remove_tree(const char *dir)
+{
+	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 void share_close(struct share_client *client)
 {
 	fb_loopback_free(client->loopback);
 	fb_session_unref(client->session);
 	fb_passthrough_free(client->driver);
-	nftw(client->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	share_remove_tree(client->dir);
 }
 
 const char *share_path(const struct share_client *client, const char *name)

@@ -35,6 +35,9 @@ void share_open(struct share_client *client, const struct fb_passthrough_options
 /* Say goodbye and remove the directory. */
 void share_close(struct share_client *client);
 
+/* Remove a directory with all that is in it. */
+void share_remove_tree(const char *dir);
+
 /* The host's path of a name in the share: valid until the fourth call after this one. */
 const char *share_path(const struct share_client *client, const char *name);
 

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/iov.h"
 #include "transport/guest_memory.h"
 #include "transport/virtio_chain.h"
 #include "transport/virtqueue.h"
@@ -390,24 +391,24 @@ static void test_pieces(void **state)
 {
 	char a[] = "abc", b[] = "defg", to[8] = "";
 	struct iovec iov[2] = { { a, 3 }, { b, 4 } }, copy[2], *at = copy;
-	unsigned count = 2;
+	size_t count = 2;
 
 	(void)state;
 	memcpy(copy, iov, sizeof(iov));
-	fb_pieces_take(&at, &count, to, 5);
+	fb_iov_take(&at, &count, to, 5);
 	assert_string_equal(to, "abcde");
 	assert_int_equal(count, 1);
 	assert_ptr_equal(at->iov_base, b + 2);
-	fb_pieces_skip(&at, &count, 2);
+	fb_iov_skip(&at, &count, 2);
 	assert_int_equal(count, 0);
-	fb_pieces_put(iov, "12345", 5);
+	fb_iov_put(iov, "12345", 5);
 	assert_string_equal(a, "123");
 	assert_string_equal(b, "45fg");
-	assert_int_equal(fb_pieces_cut(iov, 2, 0), 0);
-	assert_int_equal(fb_pieces_cut(iov, 2, 100), 2);
-	assert_int_equal(fb_pieces_cut(iov, 2, 4), 2);
+	assert_int_equal(fb_iov_cut(iov, 2, 0), 0);
+	assert_int_equal(fb_iov_cut(iov, 2, 100), 2);
+	assert_int_equal(fb_iov_cut(iov, 2, 4), 2);
 	assert_int_equal(iov[1].iov_len, 1);
-	assert_int_equal(fb_pieces_cut(iov, 2, 3), 1);
+	assert_int_equal(fb_iov_cut(iov, 2, 3), 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

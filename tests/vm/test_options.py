@@ -270,4 +270,5 @@ def test_nonsense_on_the_socket(area, share):
         connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
         status, said = daemon.ends()
         connection.close()
-    assert status == 4 and "broken" in said, said
+    assert status == 4 and said.count("broken") == 1, said
+    assert len(said.splitlines()) == 3, said  # serving, connected, and what broke

@@ -17,6 +17,9 @@
 extern "C" {
 #endif
 
+/* Bytes of a tag at most. */
+#define FB_VIRTIO_FS_TAG_MAX 36
+
 /* Zero means the default everywhere. Set size to sizeof(struct fb_virtio_fs_options). */
 struct fb_virtio_fs_options {
 	size_t size;
