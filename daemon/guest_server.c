@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <libfb/virtio_fs.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,50 +30,66 @@ struct server {
 	struct capabilities capabilities;
 	struct fb_passthrough *driver;
 	struct trace trace;
-	int stop_fd; /* signalfd of the signals that end us */
 };
 
-/* The signals that end the server: read from stop_fd while nothing is served. */
-static void stop_signals(sigset_t *ret_signals)
+/* ---- signals that end the server --------------------------------------------------------------- */
+
+/* For the handler, which runs in the first thread: all others block signals. */
+static struct {
+	int fd; /* an eventfd, readable once a signal has come; -1: none yet */
+	_Atomic(struct fb_session *) session;
+} to_stop = { .fd = -1 };
+
+static void on_stop_signal(int signal)
 {
-	sigemptyset(ret_signals);
-	sigaddset(ret_signals, SIGTERM);
-	sigaddset(ret_signals, SIGINT);
-	sigaddset(ret_signals, SIGHUP);
+	struct fb_session *session = atomic_load(&to_stop.session);
+	const uint64_t one = 1;
+	int before = errno;
+	ssize_t written = write(to_stop.fd, &one, sizeof(one));
+
+	(void)signal;
+	(void)written; /* it is readable, however often */
+	if (session)
+		fb_session_stop(session);
+	errno = before;
 }
 
-static int catch_signals(struct server *server)
+/* A handler from the start: in a sandbox, process 1 sees no signal without. */
+static int catch_signals(void)
 {
-	sigset_t signals;
+	const struct sigaction stop = { .sa_handler = on_stop_signal, .sa_flags = SA_RESTART };
+	const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	struct sigaction now;
 
-	stop_signals(&signals);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
+	to_stop.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (to_stop.fd < 0)
+		return fb_fail(errno, "eventfd: %s", strerror(errno));
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		/* What nohup(1) has us ignore stays ignored. */
+		if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			sigaction(signals[i], &stop, NULL);
+	}
 	signal(SIGPIPE, SIG_IGN);
-	server->stop_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-	return server->stop_fd < 0 ? fb_fail(errno, "signalfd: %s", strerror(errno)) : 0;
+	return 0;
 }
 
-static int start_session(struct fb_session *session)
+/* Whether a signal has asked for the end. */
+static bool must_stop(void)
 {
-	int result = fb_session_stop_on_signals(session);
+	struct pollfd fd = { .fd = to_stop.fd, .events = POLLIN };
 
-	if (result < 0)
-		return fb_fail(-result, "can not catch signals: %s", strerror(-result));
-	return fb_session_start(session);
+	return poll(&fd, 1, 0) > 0;
 }
 
-/* Serve until the session ends; a signal that came before ends it at once. */
-static int wait_session(struct fb_session *session)
+/* Have signals stop this session, also those that have come already; NULL: none any more. */
+static void stop_on_signals(struct fb_session *session)
 {
-	sigset_t signals;
-	int result;
-
-	stop_signals(&signals);
-	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
-	result = fb_session_wait(session);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	return result;
+	atomic_store(&to_stop.session, session);
+	if (session && must_stop())
+		fb_session_stop(session);
 }
+
+/* ---- a connection --------------------------------------------------------------------------------- */
 
 /* Make the device for a connection, which is used up. */
 static int make_session(struct server *server, int connection, struct fb_session **ret_session)
@@ -103,29 +121,21 @@ static int serve_connection(struct server *server, int connection)
 	if (result == 0)
 		result = statistics_start(&statistics, session, server->place->stats_file);
 	if (result == 0)
-		result = start_session(session);
+		result = fb_session_start(session);
+	stop_on_signals(session);
 	if (result < 0) {
 		messages_fail();
 	} else {
 		fb_log(FB_LOG_INFO, "a monitor is connected");
-		result = wait_session(session);
+		result = fb_session_wait(session);
 		/* What broke it has been told by the thread that saw it. */
 		if (result == 0)
 			fb_log(FB_LOG_INFO, "the monitor has gone");
 	}
-	if (fb_session_stop_on_signals(NULL) < 0)
-		fb_log(FB_LOG_DEBUG, "the actions of signals stay as they are");
+	stop_on_signals(NULL);
 	statistics_stop(&statistics);
 	fb_session_unref(session);
 	return result;
-}
-
-/* Whether a signal has asked for the end. */
-static bool must_stop(const struct server *server)
-{
-	struct signalfd_siginfo info;
-
-	return read(server->stop_fd, &info, sizeof(info)) > 0;
 }
 
 /* Returns 0, or the error of the last connection. */
@@ -135,15 +145,14 @@ static int serve_all(struct server *server)
 	int result = 0;
 
 	while (again) {
-		int connection,
-			r = guest_socket_accept(&server->socket, server->stop_fd, &connection);
+		int connection, r = guest_socket_accept(&server->socket, to_stop.fd, &connection);
 
 		if (r < 0)
 			messages_fail();
 		if (r <= 0)
 			return r < 0 ? r : result;
 		result = serve_connection(server, connection);
-		again = server->options->guest.keep_listening && !must_stop(server);
+		again = server->options->guest.keep_listening && !must_stop();
 	}
 	return result;
 }
@@ -155,7 +164,7 @@ static int prepare(struct server *server)
 	int result = guest_socket_open(&server->socket, options);
 
 	if (result == 0)
-		result = catch_signals(server);
+		result = catch_signals();
 	if (result == 0)
 		result = trace_open(&server->trace, options->trace_file);
 	if (result == 0)
@@ -168,14 +177,12 @@ static bool wants_handles(const struct options *options)
 	return options->passthrough.handles != FB_HANDLES_NEVER;
 }
 
-static int choose_capabilities(struct server *server)
+static int choose_capabilities(const struct options *options, struct capabilities *ret_capabilities)
 {
-	const struct options *options = server->options;
+	const char *changes = options->guest.modcaps;
 
-	capabilities_init(&server->capabilities, wants_handles(options));
-	return options->guest.modcaps ?
-		       capabilities_change(&server->capabilities, options->guest.modcaps) :
-		       0;
+	capabilities_init(ret_capabilities, wants_handles(options));
+	return changes ? capabilities_change(ret_capabilities, changes) : 0;
 }
 
 /* Give up what serving does not need. */
@@ -222,16 +229,33 @@ static void announce(const struct server *server)
 	service_ready(status);
 }
 
-static enum exit_code start(struct server *server)
+static struct sandbox_options sandbox_options(const struct options *options)
 {
-	const struct guest_options *guest = &server->options->guest;
-	const struct sandbox_options sandbox = { .mode = guest->sandbox,
-						 .uid_maps = &guest->uid_maps,
-						 .gid_maps = &guest->gid_maps };
+	const struct guest_options *guest = &options->guest;
+
+	return (struct sandbox_options){ .mode = guest->sandbox,
+					 .uid_maps = &guest->uid_maps,
+					 .gid_maps = &guest->gid_maps };
+}
+
+int guest_server_check(const struct options *options)
+{
+	const struct sandbox_options sandbox = sandbox_options(options);
+	struct capabilities capabilities;
 	int result = sandbox_check(&sandbox);
 
 	if (result == 0)
-		result = choose_capabilities(server);
+		result = choose_capabilities(options, &capabilities);
+	return result < 0 ? result : fb_passthrough_check(&options->passthrough);
+}
+
+static enum exit_code start(struct server *server)
+{
+	const struct sandbox_options sandbox = sandbox_options(server->options);
+	int result = guest_server_check(server->options);
+
+	if (result == 0)
+		result = choose_capabilities(server->options, &server->capabilities);
 	if (result == 0)
 		result = prepare(server);
 	if (result == 0) {
@@ -250,8 +274,7 @@ enum exit_code guest_server_run(const struct options *options, const struct plac
 {
 	struct server server = { .options = options,
 				 .place = place,
-				 .socket = { .listen_fd = -1, .connected_fd = -1 },
-				 .stop_fd = -1 };
+				 .socket = { .listen_fd = -1, .connected_fd = -1 } };
 	enum exit_code code;
 	bool on_host;
 
@@ -266,7 +289,7 @@ enum exit_code guest_server_run(const struct options *options, const struct plac
 	guest_socket_close(&server.socket, on_host);
 	fb_passthrough_free(server.driver);
 	trace_close(&server.trace);
-	if (server.stop_fd >= 0)
-		close(server.stop_fd);
+	if (to_stop.fd >= 0)
+		close(to_stop.fd);
 	return code;
 }

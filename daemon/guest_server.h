@@ -16,4 +16,10 @@
 enum exit_code guest_server_run(const struct options *options,
 				const struct place *place) FB_MUST_CHECK;
 
+/*
+ * Look at what can be looked at before a sandbox is entered. Returns 0, or -errno with a sentence for
+ * fb_last_error().
+ */
+int guest_server_check(const struct options *options) FB_MUST_CHECK;
+
 #endif

@@ -82,6 +82,7 @@ void help_print(FILE *to)
 	fputs("Usage: fbfsd [options] SOURCE MOUNTPOINT\n"
 	      "       mount -t fuse.fbfsd [-o options] SOURCE MOUNTPOINT\n"
 	      "       fbfsd --socket-path=PATH --shared-dir=SOURCE [options]\n"
+	      "       fbfsd --config=FILE [options]\n"
 	      "\n"
 	      "Show the directory (or regular file) SOURCE at MOUNTPOINT until that is unmounted\n"
 	      "(umount MOUNTPOINT, or fusermount3 -u MOUNTPOINT) or fbfsd is stopped by SIGTERM,\n"

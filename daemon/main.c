@@ -17,6 +17,7 @@
 #include "options.h"
 #include "place.h"
 #include "server.h"
+#include "supervisor.h"
 
 /* Output that was asked for must have arrived: a full disk behind fbfsd --help > file is an error. */
 static enum exit_code printed(void)
@@ -63,10 +64,14 @@ static enum exit_code serve(const struct options *options)
 		descriptors_close_inherited();
 	if (descriptors_fill_standard() < 0)
 		return fail(EXIT_SYSTEM);
-	messages_init(options->log_level, options->syslog     ? MESSAGES_SYSLOG :
-					  options->foreground ? MESSAGES_STDERR :
-								MESSAGES_BACKGROUND);
+	messages_init(options->log_level,
+		      options->syslog     ? MESSAGES_SYSLOG :
+		      options->foreground ? MESSAGES_STDERR :
+					    MESSAGES_BACKGROUND,
+		      options->log_name);
 	drop_groups();
+	if (options->config)
+		return supervisor_run(options);
 	code = place_init(&place, options) < 0 ? fail(EXIT_MOUNT) : serve_place(options, &place);
 	place_fini(&place);
 	return code;

@@ -13,8 +13,9 @@ enum messages_to {
 	MESSAGES_BACKGROUND, /* syslog(3), and warnings on standard error while it is there */
 };
 
-/* Take the messages of the library too, up to level; 0 means none. Once, before there are threads. */
-void messages_init(unsigned level, enum messages_to to);
+/* Take the messages of the library too, up to level; 0 means none. Once, before there are threads. With a
+ * name (or NULL) behind "fbfsd: " in each message. */
+void messages_init(unsigned level, enum messages_to to, const char *name);
 
 /* One line that was asked for, whatever the level: statistics, a traced request. */
 void messages_line(enum fb_log_level level, const char *text);

@@ -84,6 +84,9 @@
 	       "0: as many as the work needs", "Threads for requests at most")                     \
 	OPTION("keep-listening", 0, NULL, GUEST, TOGGLE(guest.keep_listening), NULL,               \
 	       "Wait for the next monitor when one has gone; else fbfsd ends then")                \
+	OPTION("config", 0, "FILE", GUEST, TEXT(config), NULL,                                     \
+	       "Serve all directories that FILE lists, one sandboxed server each; other options "  \
+	       "hold for all of them. Lines are as in fstab(5): SOURCE SOCKET fbfsd OPTIONS")      \
 	OPTION("print-capabilities", 0, NULL, GUEST, CALL(set_capabilities), NULL,                 \
 	       "Print what monitors can expect, as JSON")                                          \
                                                                                                    \
@@ -249,6 +252,10 @@
 	OPTION("comment", 0, "TEXT", IGNORED, IGNORE, NULL,                                        \
 	       "A comment")                                                                        \
                                                                                                    \
+	OPTION("listen-fd", 0, "N", HIDDEN, NUMBER(guest.listen_fd, 0, 1073741824), NULL,          \
+	       "The socket at --socket-path, as --config makes it")                                \
+	OPTION("log-name", 0, "NAME", HIDDEN, TEXT(log_name), NULL,                                \
+	       "What messages begin with, so that those of several servers can be told apart")     \
 	OPTION("print-completion", 0, "SHELL", HIDDEN, CALL(set_completion), NULL,                 \
 	       "Print the completion script for bash, zsh or fish")
 /* clang-format on */

@@ -10,6 +10,7 @@
 
 #include "option.h"
 #include "scope.h"
+#include "service.h"
 
 /* More than one long option a row: the name, and no-name. */
 #define LONG_OPTIONS_MAX 256
@@ -31,7 +32,7 @@ void options_init(struct options *options)
 		.mount = { .size = sizeof(options->mount), .subtype = "fbfsd" },
 		.nofile = NOFILE_DEFAULT,
 		.log_level = LOG_LEVEL_DEFAULT,
-		.guest.fd = FD_NONE,
+		.guest = { .fd = FD_NONE, .listen_fd = FD_NONE },
 	};
 }
 
@@ -42,6 +43,7 @@ void options_fini(struct options *options)
 	words_fini(&options->guest.uid_maps);
 	words_fini(&options->guest.gid_maps);
 	words_fini(&options->kernel_words);
+	words_fini(&options->given);
 	words_fini(&options->storage);
 }
 
@@ -148,12 +150,26 @@ static int fail_unreadable(int found, char *argument)
 	return fb_fail(EINVAL, "unknown option %s (fbfsd --help lists all)", argument);
 }
 
+/* Note an option as it was given, for those that are to have the same. */
+static int note(struct words *given, const struct option_use *use)
+{
+	const char *between = use->value && strncmp(use->spelled, "--", 2) == 0 ? "=" : "";
+	char *word = NULL;
+
+	if (strcmp(use->spelled, "--config") == 0)
+		return 0;
+	if (asprintf(&word, "%s%s%s", use->spelled, between, use->value ? use->value : "") < 0)
+		word = NULL;
+	return words_take(given, word) < 0 ? fb_fail(ENOMEM, "out of memory") : 0;
+}
+
 static int apply_found(struct options *options, const struct command_line *line, int found,
 		       int index)
 {
 	char spelled[NAME_MAX_LENGTH + 2];
 	struct option_use use = { .spelled = spelled, .value = optarg };
 	const struct option_row *row;
+	int result;
 
 	if (found != 0) {
 		row = find_letter(found);
@@ -166,12 +182,25 @@ static int apply_found(struct options *options, const struct command_line *line,
 	}
 	if (!row)
 		return fb_fail(EINVAL, "unknown option %s", spelled);
-	return option_apply(row, options, &use);
+	result = option_apply(row, options, &use);
+	return result < 0 ? result : note(&options->given, &use);
 }
 
 bool options_for_guest(const struct options *options)
 {
 	return options->guest.socket_path || options->guest.fd != FD_NONE;
+}
+
+/* With --config everything stands in the file. */
+static int take_nothing(const struct options *options, int count, char **argument)
+{
+	if (count > 0 || options->source)
+		return fb_fail(EINVAL, "'%s': with --config the directories stand in the file",
+			       count > 0 ? *argument : options->source);
+	if (options_for_guest(options))
+		return fb_fail(EINVAL, "--socket-path and --fd: with --config the sockets stand in "
+				       "the file");
+	return 0;
 }
 
 /* With a socket there is no MOUNTPOINT. */
@@ -189,11 +218,34 @@ static int take_source(struct options *options, int count, char **argument)
 	return 0;
 }
 
+/* The socket that systemd listens at for us, where no other was named. */
+static int adopt_socket(struct options *options)
+{
+	int count = service_sockets(), fd = service_socket(NULL);
+
+	if (count > 1)
+		return fb_fail(EINVAL,
+			       "%d sockets were handed over: --socket-path says which one is for "
+			       "this directory",
+			       count);
+	if (fd >= 0)
+		options->guest.fd = (uint32_t)fd;
+	return 0;
+}
+
 /* The arguments that are no options: SOURCE and MOUNTPOINT, the first unless -o source= has it. */
 static int take_arguments(struct options *options, int count, char **argument)
 {
+	int result = 0;
+
 	if (options->command != COMMAND_SERVE)
 		return 0;
+	if (options->config)
+		return take_nothing(options, count, argument);
+	if (!options_for_guest(options) && count + (options->source ? 1 : 0) < 2)
+		result = adopt_socket(options);
+	if (result < 0)
+		return result;
 	if (options_for_guest(options))
 		return take_source(options, count, argument);
 	if (count > 0 && !options->source) {
@@ -245,7 +297,7 @@ static int check_guest(const struct options *options)
 	if (guest->tag && (strlen(guest->tag) > FB_VIRTIO_FS_TAG_MAX || strchr(guest->tag, '\n')))
 		return fb_fail(EINVAL, "--tag: 1 to %d bytes without a new line",
 			       FB_VIRTIO_FS_TAG_MAX);
-	if (guest->socket_group && !guest->socket_path)
+	if (guest->socket_group && !guest->socket_path && !options->config)
 		return fb_fail(EINVAL, "--socket-group needs --socket-path");
 	if (options->as_mount_helper)
 		return fb_fail(EINVAL, "mount can not serve a virtual machine: run fbfsd");
@@ -287,7 +339,7 @@ static unsigned level_by_environment(void)
 /* What follows from several options together, or from the last one of several. */
 static int complete(struct options *options)
 {
-	bool for_guest = options_for_guest(options);
+	bool for_guest = options_for_guest(options) || options->config;
 	int result;
 
 	if (options->log_level == LOG_LEVEL_DEFAULT)
@@ -357,7 +409,7 @@ int options_parse(struct options *options, int argc, char **argv)
 	int result;
 
 	opterr = 0;
-	optind = 1;
+	optind = 0; /* not the first command line, maybe */
 	options->as_mount_helper = strncmp(program_invocation_short_name, "mount.", 6) == 0;
 	result = options->as_mount_helper ? parse_as_mount_helper(options, argc, argv) :
 					    parse_command_line(options, argc, argv);

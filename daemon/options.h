@@ -28,7 +28,7 @@ enum option_command {
 /* What is asked for a virtual machine. */
 struct guest_options {
 	const char *socket_path, *socket_group, *tag;
-	uint32_t fd; /* or FD_NONE */
+	uint32_t fd, listen_fd; /* or FD_NONE */
 	uint32_t queues, threads;
 	bool keep_listening;
 	enum sandbox_mode sandbox;
@@ -52,7 +52,7 @@ struct options {
 	bool as_mount_helper; /* called mount.fuse.fbfsd by mount(8) */
 	bool fake;            /* mount -f: do everything but mount */
 
-	const char *source, *mountpoint;
+	const char *source, *mountpoint, *config;
 	struct fb_passthrough_options passthrough;
 	struct fb_session_options session;
 	struct fb_mount_options mount;
@@ -69,8 +69,9 @@ struct options {
 
 	bool syslog, trace;
 	unsigned log_level;
-	const char *trace_file, *stats_file;
+	const char *trace_file, *stats_file, *log_name;
 
+	struct words given;   /* the command line's options one by one, without --config */
 	struct words storage; /* texts that the pointers above point into */
 };
 

@@ -119,8 +119,13 @@ static int enter(const struct ids *ids, const char *source, int parent_fd, struc
 
 static int wait_in_parent(const struct ids *ids, pid_t server, struct sandbox *ret)
 {
-	int result = become_root(ids); /* or it may not signal the server */
+	int death_signal = 0, result;
 
+	prctl(PR_GET_PDEATHSIG, &death_signal);
+	result = become_root(ids); /* or it may not signal the server */
+	/* Changing ids undoes it; whoever started us may have asked for it. */
+	if (result == 0 && death_signal)
+		prctl(PR_SET_PDEATHSIG, death_signal);
 	if (result < 0)
 		return result;
 	result = sandbox_parent_wait(server);

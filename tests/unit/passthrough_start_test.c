@@ -50,6 +50,15 @@ static int new_driver(const char *source, const struct fb_passthrough_options *o
 	return result;
 }
 
+/* What a look at the options says of them is what making the driver says. */
+static int look_and_make(const struct fb_passthrough_options *options)
+{
+	int result = fb_passthrough_check(options);
+
+	assert_int_equal(new_driver("/tmp", options), result);
+	return result;
+}
+
 static void test_options(void **state)
 {
 	struct fb_passthrough_options bad = { 0 };
@@ -60,31 +69,36 @@ static void test_options(void **state)
 
 	(void)state;
 	fb_passthrough_free(NULL);
-	assert_int_equal(new_driver("/tmp", NULL), 0);
+	assert_int_equal(look_and_make(NULL), 0);
 	assert_int_equal(new_driver(NULL, NULL), -EINVAL);
-	assert_int_equal(new_driver("/tmp", &bad), -EINVAL);
-	assert_int_equal(new_driver("/tmp", &longer.options), 0);
+	assert_int_equal(look_and_make(&bad), -EINVAL);
+	assert_int_equal(look_and_make(&longer.options), 0);
 	longer.newer = 1;
-	assert_int_equal(new_driver("/tmp", &longer.options), -EINVAL);
+	assert_int_equal(look_and_make(&longer.options), -EINVAL);
 	/* An older program knows fewer options. */
 	bad = (struct fb_passthrough_options){
 		.size = offsetof(struct fb_passthrough_options, writeback), .writeback = true
 	};
-	assert_int_equal(new_driver("/tmp", &bad), 0);
+	assert_int_equal(look_and_make(&bad), 0);
 	bad = (struct fb_passthrough_options){ .size = sizeof(bad), .cache = 4 };
-	assert_int_equal(new_driver("/tmp", &bad), -EINVAL);
+	assert_int_equal(look_and_make(&bad), -EINVAL);
 	bad = (struct fb_passthrough_options){ .size = sizeof(bad), .handles = 3 };
-	assert_int_equal(new_driver("/tmp", &bad), -EINVAL);
+	assert_int_equal(look_and_make(&bad), -EINVAL);
 	bad = (struct fb_passthrough_options){ .size = sizeof(bad), .flock = 3 };
-	assert_int_equal(new_driver("/tmp", &bad), -EINVAL);
+	assert_int_equal(look_and_make(&bad), -EINVAL);
 	bad = (struct fb_passthrough_options){ .size = sizeof(bad),
 					       .posix_acl = FB_ON,
 					       .xattr = FB_OFF };
-	assert_int_equal(new_driver("/tmp", &bad), -EINVAL);
+	assert_int_equal(look_and_make(&bad), -EINVAL);
 	bad = (struct fb_passthrough_options){ .size = sizeof(bad),
 					       .security_label = true,
 					       .xattr = FB_OFF };
-	assert_int_equal(new_driver("/tmp", &bad), -EINVAL);
+	assert_int_equal(look_and_make(&bad), -EINVAL);
+	bad = (struct fb_passthrough_options){ .size = sizeof(bad), .xattr_map = ":map:" };
+	assert_int_equal(look_and_make(&bad), -EINVAL);
+	bad = (struct fb_passthrough_options){ .size = sizeof(bad),
+					       .translate_gid = (const char *[]){ "map:1", NULL } };
+	assert_int_equal(look_and_make(&bad), -EINVAL);
 }
 
 static void test_sources(void **state)

@@ -4,6 +4,7 @@
 #include "state.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ACL_ACCESS "system.posix_acl_access"
@@ -87,7 +88,6 @@ static int check_acl_names(const struct fb_passthrough *fs)
 
 static int make_xattr_map(struct fb_passthrough *fs)
 {
-	char forged[FB_XATTR_NAME_ROOM];
 	const char *host;
 	int result;
 
@@ -98,12 +98,6 @@ static int make_xattr_map(struct fb_passthrough *fs)
 		result = check_acl_names(fs);
 	if (result < 0)
 		return result;
-	if (fb_xattr_map_forgeable(fs->xattr_map, forged))
-		fb_log(FB_LOG_WARNING,
-		       "passthrough: the xattr map keeps privileged names as %s..., which ordinary "
-		       "users of the client can set too: put a rule such as :bad:client:%s:: "
-		       "before the last one",
-		       forged, forged);
 	if (fb_xattr_map_to_host(fs->xattr_map, CAPABILITY, fs->capability_room, &host) == 0 &&
 	    host == fs->capability_room)
 		fs->capability = host;
@@ -136,6 +130,55 @@ static int make_maps(struct fb_passthrough *fs)
 	fs->options.xattr_map = NULL;
 	fs->options.translate_uid = fs->options.translate_gid = NULL;
 	return result;
+}
+
+/* Know what is asked for, or say what is wrong with it. */
+static int understand(struct fb_passthrough *fs, const struct fb_passthrough_options *options)
+{
+	struct fb_passthrough_options *own = &fs->options;
+	int result = 0;
+
+	*own = (struct fb_passthrough_options){ .size = sizeof(*own) };
+	if (options)
+		result = copy(options, own);
+	if (result == 0)
+		result = check(own);
+	return result < 0 ? result : make_maps(fs);
+}
+
+void fb_options_fini(struct fb_passthrough *fs)
+{
+	fb_xattr_map_free(fs->xattr_map);
+	fb_id_map_fini(&fs->uids);
+	fb_id_map_fini(&fs->gids);
+}
+
+int fb_passthrough_check(const struct fb_passthrough_options *options)
+{
+	struct fb_passthrough *fs = calloc(1, sizeof(*fs));
+	int result;
+
+	if (!fs)
+		return fb_fail(ENOMEM, "no memory to look at options");
+	result = understand(fs, options);
+	fb_options_fini(fs);
+	free(fs);
+	return result;
+}
+
+/* What is allowed, and may be a mistake. */
+static void warn(const struct fb_passthrough *fs)
+{
+	char forged[FB_XATTR_NAME_ROOM];
+
+	if (fs->options.writeback && fs->options.cache == FB_CACHE_NEVER)
+		fb_log(FB_LOG_WARNING, "passthrough: writeback has no effect without a cache");
+	if (fs->xattr_map && fb_xattr_map_forgeable(fs->xattr_map, forged))
+		fb_log(FB_LOG_WARNING,
+		       "passthrough: the xattr map keeps privileged names as %s..., which ordinary "
+		       "users of the client can set too: put a rule such as :bad:client:%s:: "
+		       "before the last one",
+		       forged, forged);
 }
 
 static uint64_t timeout(uint64_t option_ns, uint64_t policy_ns)
@@ -171,22 +214,13 @@ void fb_options_settle_timeouts(struct fb_passthrough *fs)
 
 int fb_options_apply(struct fb_passthrough *fs, const struct fb_passthrough_options *options)
 {
-	struct fb_passthrough_options *own = &fs->options;
-	bool never;
-	int result = 0;
+	const struct fb_passthrough_options *own = &fs->options;
+	int result = understand(fs, options);
+	bool never = own->cache == FB_CACHE_NEVER;
 
-	*own = (struct fb_passthrough_options){ .size = sizeof(*own) };
-	if (options)
-		result = copy(options, own);
-	if (result == 0)
-		result = check(own);
-	if (result == 0)
-		result = make_maps(fs);
 	if (result < 0)
 		return result;
-	never = own->cache == FB_CACHE_NEVER;
-	if (own->writeback && never)
-		fb_log(FB_LOG_WARNING, "passthrough: writeback has no effect without a cache");
+	warn(fs);
 	fs->writeback = own->writeback && !never;
 	fs->xattr = is_on(own->xattr, true);
 	fs->posix_acl = is_on(own->posix_acl, false);

@@ -14,6 +14,9 @@
 int fb_options_apply(struct fb_passthrough *fs,
 		     const struct fb_passthrough_options *options) FB_MUST_CHECK;
 
+/* Free the maps. */
+void fb_options_fini(struct fb_passthrough *fs);
+
 /*
  * Set the timeouts by the options and by whether the client's kernel checks permissions
  * (fs->default_permissions), which is known when it has greeted.

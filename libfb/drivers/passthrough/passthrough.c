@@ -237,9 +237,7 @@ void fb_passthrough_free(struct fb_passthrough *passthrough)
 		fb_mount_fds_fini(&passthrough->mounts);
 	}
 	fb_credentials_fini(&passthrough->own);
-	fb_xattr_map_free(passthrough->xattr_map);
-	fb_id_map_fini(&passthrough->uids);
-	fb_id_map_fini(&passthrough->gids);
+	fb_options_fini(passthrough);
 	fb_fd_scope_close(&passthrough->source_fd);
 	fb_fd_scope_close(&passthrough->proc_self_fd);
 	fb_fd_scope_close(&passthrough->proc);

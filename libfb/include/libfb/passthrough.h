@@ -103,6 +103,13 @@ struct fb_passthrough;
 int fb_passthrough_new(const char *source, const struct fb_passthrough_options *options,
 		       struct fb_passthrough **ret_passthrough) FB_MUST_CHECK;
 
+/*
+ * Look at options without a source: before a sandbox is entered, say, where mistakes are better told.
+ * options may be NULL. Returns 0, or -EINVAL or -ENOMEM with a sentence in
+ * fb_last_error().
+ */
+int fb_passthrough_check(const struct fb_passthrough_options *options) FB_MUST_CHECK;
+
 /* Free the driver after its session is gone; NULL is ignored. */
 void fb_passthrough_free(struct fb_passthrough *passthrough);
 
