@@ -8,6 +8,8 @@
 #include "core/scope.h"
 #include "core/session.h"
 
+/* Under way, and numbered 0 by a client that does not count: 0 is what an idle request has. */
+#define NO_NUMBER UINT64_MAX
 /* An early interrupt is given up after this time: its target had been answered before. */
 #define EARLY_NS 1000000000u
 
@@ -75,7 +77,7 @@ void fb_interrupts_begin(struct fb_session *session, struct fb_req *req)
 	struct fb_interrupts *interrupts = &session->interrupts;
 	uint64_t unique = req->args.header.unique;
 
-	atomic_store(&req->unique, unique);
+	atomic_store(&req->unique, unique ? unique : NO_NUMBER);
 	if (atomic_load(&interrupts->early_count) == 0)
 		return;
 	FB_SCOPED_LOCK(&interrupts->lock);
@@ -95,7 +97,7 @@ uint64_t fb_interrupts_finish(struct fb_session *session, struct fb_req *req)
 		atomic_store(&req->may_wake, false);
 		req->wake = NULL;
 	}
-	return unique ? unique : req->args.header.unique;
+	return unique && unique != NO_NUMBER ? unique : req->args.header.unique;
 }
 
 /* Find the request under way with this unique; called with the lock held. */
