@@ -100,11 +100,11 @@ static bool prepare(struct fb_virtio_ring *ring)
 	if (!ring->started || !ring->enabled || ring->broken || !ring->addr_set || !ring->num ||
 	    !ring->memory)
 		return false;
-	ring->mapped = map(ring) == 0;
-	if (!ring->mapped && is_news(&ring->unmapped))
-		fb_log(FB_LOG_WARNING, "ring %u is " NOT_SHARED, ring->index);
-	if (!ring->mapped)
+	if (map(ring) < 0) {
+		if (is_news(&ring->unmapped))
+			fb_log(FB_LOG_WARNING, "ring %u is " NOT_SHARED, ring->index);
 		return false;
+	}
 	if (ring->fresh && fb_virtqueue_start(&ring->queue, ring->base) < 0)
 		return false;
 	ring->fresh = false;
@@ -186,8 +186,6 @@ void fb_ring_set_memory(struct fb_virtio_ring *ring, struct fb_guest_memory *mem
 	pthread_mutex_lock(&ring->lock);
 	old = ring->memory;
 	ring->memory = memory ? fb_guest_memory_ref(memory) : NULL;
-	/* What is under way wants to be given back, even where nothing more may be taken. */
-	ring->mapped = ring->mapped && memory && map(ring) == 0;
 	update(ring);
 	pthread_mutex_unlock(&ring->lock);
 	fb_guest_memory_unref(old);
@@ -258,7 +256,7 @@ uint16_t fb_ring_stop(struct fb_virtio_ring *ring)
 	FB_SCOPED_LOCK(&ring->lock);
 	if (ring->started && !ring->fresh)
 		ring->base = ring->queue.next_avail;
-	ring->started = ring->fresh = ring->broken = ring->mapped = false;
+	ring->started = ring->fresh = ring->broken = false;
 	replace_fd(&ring->kick_fd, -1);
 	replace_fd(&ring->call_fd, -1);
 	return ring->base;
@@ -350,20 +348,18 @@ void fb_ring_give(struct fb_ring_work *work, uint32_t len)
 {
 	struct fb_virtio_ring *ring = work->ring;
 	struct fb_virtqueue *queue = &ring->queue;
+	uint64_t slot;
+	bool call;
 
 	pthread_mutex_lock(&ring->lock);
-	if (ring->mapped) {
-		uint64_t slot = queue->next_used & (queue->num - 1u);
-		bool call = fb_virtqueue_give(queue, work->head, len);
-
-		log_used(ring, FB_VRING_ENTRIES + slot * sizeof(struct fb_wire_vring_used),
-			 sizeof(struct fb_wire_vring_used));
-		log_used(ring, 0, FB_VRING_ENTRIES);
-		if (call)
-			notify(ring->call_fd);
-	} else {
-		fb_virtqueue_lose(queue, work->head);
-	}
+	/* Where the ring was when this was taken, it still is: work holds that memory. */
+	slot = queue->next_used & (queue->num - 1u);
+	call = fb_virtqueue_give(queue, work->head, len);
+	log_used(ring, FB_VRING_ENTRIES + slot * sizeof(struct fb_wire_vring_used),
+		 sizeof(struct fb_wire_vring_used));
+	log_used(ring, 0, FB_VRING_ENTRIES);
+	if (call)
+		notify(ring->call_fd);
 	pthread_mutex_unlock(&ring->lock);
 	fb_guest_memory_unref(work->memory);
 	work->memory = NULL;

@@ -40,8 +40,7 @@ struct fb_virtio_ring {
 	int kick_fd, call_fd, err_fd; /* -1: none */
 	bool addr_set;
 	bool started, enabled, broken;
-	bool fresh;  /* started, but the queue has not begun at base */
-	bool mapped; /* the queue's pointers are good */
+	bool fresh; /* started, but the queue has not begun at base */
 	bool live;
 	bool resting;        /* the guest kicks when it has more */
 	uint64_t taken_seen; /* by the session's keeper */

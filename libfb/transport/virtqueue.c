@@ -86,6 +86,13 @@ static bool mark_taken(struct fb_virtqueue *queue, uint16_t head)
 	return true;
 }
 
+static void mark_given(struct fb_virtqueue *queue, uint16_t head)
+{
+	assert(queue->under_way > 0);
+	queue->under_way--;
+	queue->taken[head / 64] &= ~(UINT64_C(1) << (head % 64));
+}
+
 int fb_virtqueue_take(struct fb_virtqueue *queue)
 {
 	uint16_t idx = load_acquire(queue->avail + FB_VRING_IDX);
@@ -119,19 +126,12 @@ static bool wants_call(struct fb_virtqueue *queue)
 	return (uint16_t)(now - event - 1) < (uint16_t)(now - old);
 }
 
-void fb_virtqueue_lose(struct fb_virtqueue *queue, uint16_t head)
-{
-	assert(queue->under_way > 0);
-	queue->under_way--;
-	queue->taken[head / 64] &= ~(UINT64_C(1) << (head % 64));
-}
-
 bool fb_virtqueue_give(struct fb_virtqueue *queue, uint16_t head, uint32_t len)
 {
 	size_t slot = queue->next_used & (queue->num - 1u);
 	struct fb_wire_vring_used used = { .id = htole32(head), .len = htole32(len) };
 
-	fb_virtqueue_lose(queue, head);
+	mark_given(queue, head);
 	memcpy(queue->used + FB_VRING_ENTRIES + slot * sizeof(used), &used, sizeof(used));
 	queue->next_used++;
 	store_first(queue->used + FB_VRING_IDX, queue->next_used);

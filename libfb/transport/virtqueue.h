@@ -46,9 +46,6 @@ int fb_virtqueue_take(struct fb_virtqueue *queue);
 /* Give a chain back with len bytes written to it. Returns whether the guest wants a call. */
 bool fb_virtqueue_give(struct fb_virtqueue *queue, uint16_t head, uint32_t len);
 
-/* Count a chain as given back that has nowhere to go to: its ring is not mapped any more. */
-void fb_virtqueue_lose(struct fb_virtqueue *queue, uint16_t head);
-
 /* Ask for no kicks while somebody looks at the ring anyway. */
 void fb_virtqueue_busy(struct fb_virtqueue *queue);
 
