@@ -119,15 +119,17 @@ static int virtio_receive(struct fb_channel *base, struct fb_req *req)
 		if (r < 0)
 			return r;
 		fb_virtio_poll(&channel->poll, channel->ring);
-		if (fb_ring_take(channel->ring, &work->ring, &work->chain) == 0) {
+		r = fb_ring_take(channel->ring, &work->ring, &work->chain);
+		if (r == 0) {
 			channel->ring = NULL;
 			if (fs->may_poll)
 				fb_virtio_poll_asleep(&channel->poll);
 			continue;
 		}
 		channel->turn++;
-		if (!fb_virtio_work_open(req, work))
-			continue;
+		/* A guest can have as many of these as it likes: look first whether to go on. */
+		if (r < 0 || !fb_virtio_work_open(req, work))
+			return -EINTR;
 		call_help(channel->ring);
 		return 1;
 	}

@@ -330,18 +330,18 @@ static int take_head(struct fb_virtio_ring *ring, struct fb_ring_work *work,
 int fb_ring_take(struct fb_virtio_ring *ring, struct fb_ring_work *ret_work, struct fb_chain *chain)
 {
 	struct fb_descriptors descriptors;
+	int r;
 
-	while (take_head(ring, ret_work, &descriptors) >= 0) {
-		int r = fb_chain_walk(&descriptors, ret_work->memory, ret_work->head, chain);
-
-		if (r == 0)
-			return 1;
-		if (is_news(&ring->refused))
-			fb_log(FB_LOG_WARNING, "ring %u: chain %u is refused: %s", ring->index,
-			       atomic_load(&ring->refused), fb_last_error());
-		fb_ring_give(ret_work, 0);
-	}
-	return 0;
+	if (take_head(ring, ret_work, &descriptors) < 0)
+		return 0;
+	r = fb_chain_walk(&descriptors, ret_work->memory, ret_work->head, chain);
+	if (r == 0)
+		return 1;
+	if (is_news(&ring->refused))
+		fb_log(FB_LOG_WARNING, "ring %u: chain %u is refused: %s", ring->index,
+		       atomic_load(&ring->refused), fb_last_error());
+	fb_ring_give(ret_work, 0);
+	return -EAGAIN;
 }
 
 void fb_ring_give(struct fb_ring_work *work, uint32_t len)

@@ -95,8 +95,8 @@ void fb_ring_forget(struct fb_virtio_ring *ring);
 
 /*
  * Take the next chain. Returns 1 with work and the chain's pieces (chain->iov and max are the
- * caller's); 0 when there is none: the ring is left to its kicks. Chains that are not right are
- * given back unanswered.
+ * caller's); 0 when there is none: the ring is left to its kicks; -EAGAIN when there was one that is
+ * not right: it has been given back unanswered.
  */
 int fb_ring_take(struct fb_virtio_ring *ring, struct fb_ring_work *ret_work,
 		 struct fb_chain *chain) FB_MUST_CHECK;
