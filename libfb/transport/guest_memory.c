@@ -222,6 +222,20 @@ int fb_guest_memory_remove(const struct fb_guest_memory *memory,
 	return 0;
 }
 
+bool fb_guest_memory_is_missed(const struct fb_guest_memory *from, const struct fb_guest_memory *to)
+{
+	for (unsigned i = 0; i < from->count; i++) {
+		const struct fb_guest_region *region = from->regions[i];
+		unsigned place = place_of(to, region->at.guest);
+
+		if (place < to->count && to->regions[place] == region)
+			continue;
+		if (atomic_load(&from->refs) > 1 || atomic_load(&region->refs) > 1)
+			return true;
+	}
+	return false;
+}
+
 /* ---- addresses ----------------------------------------------------------------------------- */
 
 void *fb_guest_memory_user(const struct fb_guest_memory *memory, uint64_t user, uint64_t size)

@@ -66,6 +66,13 @@ int fb_guest_memory_remove(const struct fb_guest_memory *memory,
 			   const struct fb_wire_vhost_region *at,
 			   struct fb_guest_memory **ret_memory) FB_MUST_CHECK;
 
+/*
+ * Whether anybody but the caller still holds what is in one table and not in the one that follows it:
+ * requests under way have been translated with it, or with a table before.
+ */
+bool fb_guest_memory_is_missed(const struct fb_guest_memory *from,
+			       const struct fb_guest_memory *to);
+
 /* Where size bytes at the front end's address lie; NULL unless they lie in one region. */
 void *fb_guest_memory_user(const struct fb_guest_memory *memory, uint64_t user, uint64_t size);
 

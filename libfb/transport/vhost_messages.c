@@ -202,23 +202,27 @@ int fb_vhost_handle_reset_device(struct fb_vhost_device *device, struct fb_vhost
 	return 0;
 }
 
-static bool is_ours_alone(void *arg)
-{
-	struct fb_guest_memory *memory = arg;
+struct change {
+	struct fb_guest_memory *from, *to;
+};
 
-	return atomic_load(&memory->refs) == 1;
+static bool is_changed(void *arg)
+{
+	const struct change *change = arg;
+
+	return !fb_guest_memory_is_missed(change->from, change->to);
 }
 
-/* Go over to another table of memory; when this returns the old one's regions are unmapped. */
+/* Go over to another table of memory; when this returns what is not in it any more is unmapped. */
 static void use_memory(struct fb_vhost_device *device, struct fb_guest_memory *memory)
 {
-	struct fb_guest_memory *old = device->memory;
+	struct change change = { device->memory, memory };
 
 	device->memory = memory;
 	for (unsigned i = 0; i < device->ring_count; i++)
 		fb_ring_set_memory(&device->rings[i], memory);
-	wait_until(device, is_ours_alone, old);
-	fb_guest_memory_unref(old);
+	wait_until(device, is_changed, &change);
+	fb_guest_memory_unref(change.from);
 }
 
 /* The first time it is a greeting, later the device has been taken out and put in again. */
