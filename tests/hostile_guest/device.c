@@ -13,15 +13,15 @@
 /* Request queues of every device of the tests. */
 #define QUEUES 4
 
-static void serve(struct device *device, const struct fb_session_options *options)
+static void serve(struct device *device)
 {
 	struct fb_virtio_fs_options how = { .size = sizeof(how),
 					    .tag = "tag",
 					    .request_queues = QUEUES };
 	int ends[2];
 
-	assert_int_equal(fb_session_new(fb_passthrough_ops(device->driver), device->driver, options,
-					&device->session),
+	assert_int_equal(fb_session_new(fb_passthrough_ops(device->driver), device->driver,
+					&device->options, &device->session),
 			 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	assert_int_equal(fb_virtio_fs_attach(device->session, ends[0], &how), 0);
@@ -29,16 +29,21 @@ static void serve(struct device *device, const struct fb_session_options *option
 	assert_int_equal(fb_session_start(device->session), 0);
 }
 
-void device_begin(struct device *device, const struct fb_session_options *options)
+void device_begin(struct device *device, const struct fb_passthrough_options *share,
+		  const struct fb_session_options *options)
 {
 	const struct fb_passthrough_options how = { .size = sizeof(how),
-						    .max_descriptors = 1000,
+						    .max_descriptors = DEVICE_DESCRIPTORS,
 						    .posix_lock = FB_ON };
 
-	*device = (struct device){ .folder = "/tmp/fb-device-XXXXXX" };
+	*device = (struct device){ .folder = "/tmp/fb-device-XXXXXX",
+				   .options = { .size = sizeof(device->options) } };
+	if (options)
+		device->options = *options;
 	assert_non_null(mkdtemp(device->folder));
-	assert_int_equal(fb_passthrough_new(device->folder, &how, &device->driver), 0);
-	serve(device, options);
+	assert_int_equal(fb_passthrough_new(device->folder, share ? share : &how, &device->driver),
+			 0);
+	serve(device);
 }
 
 int device_wait(struct device *device)
@@ -50,9 +55,9 @@ int device_wait(struct device *device)
 	return result;
 }
 
-void device_again(struct device *device, const struct fb_session_options *options)
+void device_again(struct device *device)
 {
-	serve(device, options);
+	serve(device);
 }
 
 void device_end(struct device *device)

@@ -31,7 +31,7 @@ static struct device device;
 static int set_up(void **state)
 {
 	(void)state;
-	device_begin(&device, NULL);
+	device_begin(&device, NULL, NULL);
 	return 0;
 }
 
@@ -124,7 +124,7 @@ static void try_layout(const struct guest_options *options, uint32_t size)
 	work_some(guest, size);
 	assert_int_equal(guest_stop(guest), 0);
 	leave(guest);
-	device_again(&device, NULL);
+	device_again(&device);
 }
 
 static void test_ring_layouts(void **state)
@@ -185,7 +185,7 @@ static void test_orders_of_monitors(void **state)
 		work_some(guest, 5000);
 		assert_int_equal(guest_stop(guest), 0);
 		leave(guest);
-		device_again(&device, NULL);
+		device_again(&device);
 	}
 }
 
@@ -211,7 +211,7 @@ static void test_stop_and_go_on(void **state)
 		}
 		assert_int_equal(guest_stop(guest), 0);
 		leave(guest);
-		device_again(&device, NULL);
+		device_again(&device);
 	}
 }
 
@@ -261,8 +261,8 @@ static void test_second_greeting(void **state)
 	leave(guest);
 }
 
-/* M10: the device is taken out and put in: the whole handshake again, on one connection. */
-static void test_handshake_again(void **state)
+/* The device is taken out and put in: the whole handshake again, on one connection. */
+static void test_M10_handshake_again(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
@@ -277,12 +277,12 @@ static void test_handshake_again(void **state)
 		assert_int_equal(guest_init(guest, MINOR, FLAGS, NULL), 0);
 		work_some(guest, 100);
 		leave(guest);
-		device_again(&device, NULL);
+		device_again(&device);
 	}
 }
 
-/* M14: the connection ends behind each message of the order; nothing is left. */
-static void test_hang_up_anywhere(void **state)
+/* The connection ends behind each message of the order; nothing is left. */
+static void test_M14_hang_up_anywhere(void **state)
 {
 	unsigned descriptors = 0, mappings = 0, rounds = 0;
 
@@ -307,7 +307,7 @@ static void test_hang_up_anywhere(void **state)
 			}
 			assert_int_equal(share_descriptors(), descriptors);
 			assert_int_equal(count_mappings(), mappings);
-			device_again(&device, NULL);
+			device_again(&device);
 		}
 	}
 	print_message("%u rounds\n", rounds);
@@ -413,7 +413,7 @@ static void test_many_connections(void **state)
 		if (i == 0)
 			descriptors = share_descriptors();
 		assert_int_equal(share_descriptors(), descriptors);
-		device_again(&device, NULL);
+		device_again(&device);
 	}
 }
 
@@ -428,8 +428,8 @@ int main(void)
 		TEST(test_stop_and_go_on),
 		TEST(test_reset),
 		TEST(test_second_greeting),
-		TEST(test_handshake_again),
-		TEST(test_hang_up_anywhere),
+		TEST(test_M10_handshake_again),
+		TEST(test_M14_hang_up_anywhere),
 		TEST(test_memory_comes_and_goes),
 		TEST(test_four_queues),
 		TEST(test_idle),
