@@ -5,6 +5,7 @@
 #include <libfb/log.h>
 #include <stdatomic.h>
 
+#include "core/news.h"
 #include "core/scope.h"
 #include "core/session.h"
 #include "protocol/init_flags.h"
@@ -127,12 +128,13 @@ static void fill_out(const struct fb_session *session, const struct fb_conn *con
 	};
 }
 
-static int check_version(const struct fb_wire_init_in *in)
+static int check_version(struct fb_session *session, const struct fb_wire_init_in *in)
 {
 	if (in->major < FB_KERNEL_VERSION ||
 	    (in->major == FB_KERNEL_VERSION && in->minor < FB_KERNEL_MINOR_MIN)) {
-		fb_log(FB_LOG_ERR, "the client speaks FUSE %u.%u; 7.%u or newer is needed",
-		       in->major, in->minor, FB_KERNEL_MINOR_MIN);
+		if (fb_is_news(&session->refused_greetings))
+			fb_log(FB_LOG_ERR, "the client speaks FUSE %u.%u; 7.%u or newer is needed",
+			       in->major, in->minor, FB_KERNEL_MINOR_MIN);
 		return -EPROTO;
 	}
 	return 0;
@@ -169,7 +171,8 @@ static int start(struct fb_session *session, const struct fb_wire_init_in *in,
 	if (session->ops.init)
 		r = session->ops.init(session->self, session, &conn);
 	if (r < 0) {
-		fb_log(FB_LOG_ERR, "the driver refuses the client: %s", fb_last_error());
+		if (fb_is_news(&session->refused_greetings))
+			fb_log(FB_LOG_ERR, "the driver refuses the client: %s", fb_last_error());
 		return r;
 	}
 	clamp(session, &before, &conn);
@@ -192,7 +195,7 @@ int fb_init_greet(struct fb_session *session, const struct fb_channel *channel,
 		  const struct fb_wire_init_in *in, struct fb_wire_init_out *ret_out)
 {
 	int phase = atomic_load(&session->phase);
-	int r = check_version(in);
+	int r = check_version(session, in);
 
 	if (in->major > FB_KERNEL_VERSION) {
 		/* A newer peer reads our version and greets again with it. */

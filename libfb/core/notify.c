@@ -9,6 +9,7 @@
 
 #include "core/dispatch.h"
 #include "core/req.h"
+#include "core/news.h"
 #include "core/scope.h"
 #include "core/session.h"
 #include "core/thread.h"
@@ -165,7 +166,7 @@ void fb_notifier_retrieved(struct fb_notifier *notifier, struct fb_req *req)
 	pthread_mutex_lock(&notifier->lock);
 	retrieval = retrieval_take(notifier, req->args.header.unique);
 	pthread_mutex_unlock(&notifier->lock);
-	if (!retrieval)
+	if (!retrieval && fb_is_news(&notifier->unasked))
 		fb_log(FB_LOG_WARNING, "data came that nobody had asked for (NOTIFY_REPLY)");
 	retrieval_end(retrieval, &req->source, (int)size);
 }

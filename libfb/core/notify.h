@@ -28,6 +28,7 @@ struct fb_notifier {
 	bool started, stopped;
 	pthread_t thread;
 	_Atomic uint64_t delivered, failed;
+	_Atomic unsigned unasked; /* for the log */
 };
 
 void fb_notifier_init(struct fb_notifier *notifier, struct fb_session *session);

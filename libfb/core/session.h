@@ -61,6 +61,7 @@ struct fb_session {
 	struct fb_backings backings;
 
 	_Atomic uint64_t malformed, undelivered, interrupt_count;
+	_Atomic unsigned refused_greetings; /* for the log */
 	_Atomic uint32_t pending;
 	_Atomic bool stopping;
 	_Atomic(fb_trace_fn *) trace;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/news.h"
 #include "core/scope.h"
 #include "core/thread.h"
 #include "transport/dirty_log.h"
@@ -55,14 +56,6 @@ void fb_ring_fini(struct fb_virtio_ring *ring)
 
 /* ---- from what was said to a ring that works ------------------------------------------------ */
 
-/* Count one more. Returns whether to talk about it: guests must not fill our logs. */
-static bool is_news(_Atomic unsigned *count)
-{
-	unsigned now = atomic_fetch_add(count, 1) + 1;
-
-	return (now & (now - 1)) == 0;
-}
-
 static bool is_aligned(const void *at, uintptr_t to)
 {
 	return ((uintptr_t)at & (to - 1)) == 0;
@@ -101,7 +94,7 @@ static bool prepare(struct fb_virtio_ring *ring)
 	    !ring->memory)
 		return false;
 	if (map(ring) < 0) {
-		if (is_news(&ring->unmapped))
+		if (fb_is_news(&ring->unmapped))
 			fb_log(FB_LOG_WARNING, "ring %u is " NOT_SHARED, ring->index);
 		return false;
 	}
@@ -276,8 +269,9 @@ void fb_ring_forget(struct fb_virtio_ring *ring)
 /* The guest wrote what can not be: nothing of this ring makes sense any more. Under the lock. */
 static void break_ring(struct fb_virtio_ring *ring)
 {
-	fb_log(FB_LOG_WARNING, "ring %u is broken: its guest offers chains that can not be",
-	       ring->index);
+	if (fb_is_news(&ring->breaks))
+		fb_log(FB_LOG_WARNING, "ring %u is broken: its guest offers chains that can not be",
+		       ring->index);
 	ring->broken = true;
 	update(ring);
 	notify(ring->err_fd);
@@ -337,7 +331,7 @@ int fb_ring_take(struct fb_virtio_ring *ring, struct fb_ring_work *ret_work, str
 	r = fb_chain_walk(&descriptors, ret_work->memory, ret_work->head, chain);
 	if (r == 0)
 		return 1;
-	if (is_news(&ring->refused))
+	if (fb_is_news(&ring->refused))
 		fb_log(FB_LOG_WARNING, "ring %u: chain %u is refused: %s", ring->index,
 		       atomic_load(&ring->refused), fb_last_error());
 	fb_ring_give(ret_work, 0);

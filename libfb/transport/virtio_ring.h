@@ -45,9 +45,9 @@ struct fb_virtio_ring {
 	bool resting;        /* the guest kicks when it has more */
 	uint64_t taken_seen; /* by the session's keeper */
 
-	_Atomic unsigned refused, unmapped; /* how often, for the log */
-	_Atomic uint64_t taken;             /* chains, ever */
-	_Atomic uint32_t service_ns;        /* how long a request of this ring takes, about */
+	_Atomic unsigned refused, unmapped, breaks; /* how often, for the log */
+	_Atomic uint64_t taken;                     /* chains, ever */
+	_Atomic uint32_t service_ns; /* how long a request of this ring takes, about */
 
 	struct fb_virtio_ring *next_named; /* under the lock of ready, as named */
 	bool named;
