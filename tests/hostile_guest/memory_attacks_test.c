@@ -70,10 +70,13 @@ static void *work(void *arg)
 
 	if (guest_create(caller, GUEST_ROOT, "worked", O_RDWR, 0600, &made) < 0)
 		return "can not be made";
-	while (!enough)
-		if (guest_write(caller, made.entry.nodeid, made.open.fh, 0, data, sizeof(data),
-				&done) < 0)
-			return "can not be written";
+	while (!enough) {
+		int r = guest_write(caller, made.entry.nodeid, made.open.fh, 0, data, sizeof(data),
+				    &done);
+
+		if (r < 0)
+			return strerror(-r);
+	}
 	return NULL;
 }
 
@@ -155,6 +158,92 @@ static void test_M10_reset_at_any_point(void **state)
 		assert_int_equal(unlink(host_path("f")), 0);
 		assert_int_equal(unlink(host_path("locked")), 0);
 	}
+}
+
+/* A guest that neither waits nor stops while its device is taken away again and again. */
+static void *offer_for_ever(void *arg)
+{
+	struct guest_ring *r = arg;
+
+	while (!enough) {
+		guest_ring_store(r->avail + FB_VRING_IDX,
+				 (uint16_t)(guest_ring_load(r->used + FB_VRING_IDX) + 1));
+		guest_ring_kick_now(r);
+	}
+	return NULL;
+}
+
+static void test_M10_reset_in_a_flood(void **state)
+{
+	const struct fb_wire_getattr_in in = { 0 };
+	struct request r = request(FB_OP_GETATTR, GUEST_ROOT, &in, sizeof(in));
+	pthread_t thread;
+
+	(void)state;
+	enough = false;
+	assert_int_equal(pthread_create(&thread, NULL, offer_for_ever, ring()), 0);
+	for (unsigned i = 0; i < 50; i++) {
+		struct guest_request *asked;
+
+		assert_int_equal(guest_submit(guest, GUEST_REQUESTS, &r, r.header.len, 256, &asked),
+				 0);
+		usleep(i * 100);
+		assert_int_equal(front_end_ack(&guest->fe, VHOST_RESET_DEVICE, NULL, 0, NULL, 0),
+				 0);
+		guest->started = false;
+		restart();
+	}
+	enough = true;
+	pthread_join(thread, NULL);
+	restart();
+	greet(FLAGS);
+	works();
+}
+
+/* All that a monitor may say of a ring that runs, while it does. */
+static void say_it_all(unsigned ring_number)
+{
+	struct front_end *fe = &guest->fe;
+	const struct front_end_ring *r = &guest->machine.rings[ring_number];
+	uint64_t features = fe->features, logged = features | FB_VIRTIO_F_LOG_ALL;
+
+	assert_int_equal(front_end_tell_ring(fe, true, VHOST_SET_VRING_ENABLE, ring_number, 0), 0);
+	assert_int_equal(front_end_tell_ring(fe, true, VHOST_SET_VRING_ENABLE, ring_number, 1), 0);
+	assert_int_equal(
+		front_end_tell_ring_fd(fe, true, VHOST_SET_VRING_CALL, ring_number, r->masked), 0);
+	assert_int_equal(
+		front_end_tell_ring_fd(fe, true, VHOST_SET_VRING_CALL, ring_number, r->call), 0);
+	assert_int_equal(
+		front_end_tell_ring_fd(fe, true, VHOST_SET_VRING_KICK, ring_number, r->kick), 0);
+	assert_int_equal(front_end_tell_ring_fd(fe, true, VHOST_SET_VRING_ERR, ring_number, r->err),
+			 0);
+	assert_int_equal(TELL(VHOST_SET_FEATURES, logged, NULL, 0), 0);
+	assert_int_equal(
+		front_end_tell_ring_addr(fe, true, ring_number, FB_VHOST_RING_LOG, &guest->ram, r),
+		0);
+	assert_int_equal(TELL(VHOST_SET_FEATURES, features, NULL, 0), 0);
+	assert_int_equal(front_end_tell_ring_addr(fe, true, ring_number, 0, &guest->ram, r), 0);
+}
+
+/* No kick and no call is lost meanwhile. */
+static void test_M10_rings_that_run(void **state)
+{
+	pthread_t thread;
+	void *result;
+	int fd = memfd_create("log", MFD_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 1 << 18), 0);
+	assert_int_equal(front_end_set_log_base(&guest->fe, 1 << 18, 0, fd), 0);
+	enough = false;
+	assert_int_equal(pthread_create(&thread, NULL, work, &other), 0);
+	for (unsigned i = 0; i < 300; i++)
+		say_it_all(OTHER);
+	enough = true;
+	pthread_join(thread, &result);
+	assert_null(result);
+	close(fd);
+	works();
 }
 
 /* The handshake of another driver while this one's rings run: they are dropped, and all memory. */
@@ -288,6 +377,8 @@ int main(void)
 		TEST(test_M8_while_requests_run),
 		TEST(test_M8_while_a_request_waits),
 		TEST(test_M10_reset_at_any_point),
+		TEST(test_M10_reset_in_a_flood),
+		TEST(test_M10_rings_that_run),
 		TEST(test_M10_owner_twice),
 		TEST(test_M11_log_of_no_size),
 		TEST(test_M11_log_that_is_too_small),

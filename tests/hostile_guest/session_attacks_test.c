@@ -3,6 +3,8 @@
 #include "stage.h"
 
 #include <errno.h>
+#include <libfb/log.h>
+#include <stdatomic.h>
 
 static void test_F8_before_the_greeting(void **state)
 {
@@ -63,6 +65,54 @@ static void test_F10_greetings(void **state)
 	r = request(FB_OP_INIT, 0, &in, sizeof(in));
 	assert_int_equal(ask(&r, r.header.len, 256), 0); /* with our version: greet again */
 	assert_int_equal(guest_init(guest, MINOR, FLAGS, NULL), 0);
+	works();
+}
+
+static atomic_uint logged;
+
+static void count_log(void *arg, enum fb_log_level level, const char *text)
+{
+	(void)arg;
+	(void)level;
+	(void)text;
+	atomic_fetch_add(&logged, 1);
+}
+
+/* As often as a guest likes; the log of the host is not its to fill. */
+static void test_F10_greetings_without_end(void **state)
+{
+	struct fb_wire_init_in in = { .major = 6, .minor = 38 };
+
+	(void)state;
+	logged = 0;
+	fb_log_set(count_log, NULL);
+	for (unsigned i = 0; i < 1000; i++) {
+		struct request r = request(FB_OP_INIT, 0, &in, sizeof(in));
+
+		assert_int_equal(ask(&r, r.header.len, 256), -EPROTO);
+		if (i % 2)
+			greet(FLAGS);
+	}
+	fb_log_set(NULL, NULL);
+	assert_in_range(logged, 1, 20);
+	greet(FLAGS);
+	works();
+}
+
+/* Answers to what no server asks a guest for. */
+static void test_F25_replies_without_end(void **state)
+{
+	struct fb_wire_notify_retrieve_in in = { .size = 0 };
+	struct request r = request(FB_OP_NOTIFY_REPLY, GUEST_ROOT, &in, sizeof(in));
+
+	(void)state;
+	logged = 0;
+	fb_log_set(count_log, NULL);
+	for (unsigned i = 0; i < 1000; i++)
+		assert_int_equal(guest_call(guest, GUEST_REQUESTS, &r, r.header.len, NULL, 0, NULL),
+				 0);
+	fb_log_set(NULL, NULL);
+	assert_in_range(logged, 0, 20);
 	works();
 }
 
@@ -183,9 +233,11 @@ int main(void)
 		TEST(test_F8_after_the_end),
 		TEST(test_F9_greeting_with_requests_under_way),
 		TEST(test_F10_greetings),
+		TEST(test_F10_greetings_without_end),
 		TEST(test_F25_opcodes),
 		TEST(test_F25_not_for_guests),
 		TEST(test_F25_ioctl),
+		TEST(test_F25_replies_without_end),
 		TEST(test_F26_one_unique),
 		TEST(test_F26_no_unique),
 	};
