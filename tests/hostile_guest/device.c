@@ -86,11 +86,11 @@ unsigned count_mappings(void)
 /*
  * Guest and device each have a mapping of the guest's memory, so ThreadSanitizer does not see that the
  * rings order what they do: two threads of the device look as if they raced for a buffer that the
- * guest has used again. flip() and offer_for_ever() of tests race on purpose.
+ * guest has used again. flip(), offer_for_ever() and rage() of tests race on purpose.
  */
 const char *__tsan_default_suppressions(void);
 
 const char *__tsan_default_suppressions(void)
 {
-	return "race:fb_iov_take\nrace:fb_iov_put\nrace:flip\nrace:offer_for_ever\n";
+	return "race:fb_iov_take\nrace:fb_iov_put\nrace:flip\nrace:offer_for_ever\nrace:rage\n";
 }

@@ -41,6 +41,55 @@ static void test_M7_regions(void **state)
 	works();
 }
 
+/* Addresses of the monitor's own must not be there twice, either. */
+static void test_M7_the_monitors_addresses(void **state)
+{
+	struct fb_wire_vhost_slot slot = { .region = { .guest = UINT64_C(1) << 45,
+						       .size = 4096,
+						       .user = guest->ram.regions[0].wire.user +
+							       4096 } };
+	int fd = memfd_create("small", MFD_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_int_equal(TELL(VHOST_ADD_MEM_REG, slot, &fd, 1), -EREMOTEIO);
+	slot.region.user = UINT64_MAX - 4000;
+	assert_int_equal(TELL(VHOST_ADD_MEM_REG, slot, &fd, 1), -EREMOTEIO);
+	slot.region.user = UINT64_C(1) << 45;
+	slot.region.offset = UINT64_MAX - 4095;
+	assert_int_equal(TELL(VHOST_ADD_MEM_REG, slot, &fd, 1), -EREMOTEIO);
+	close(fd);
+	works();
+}
+
+/* As many as the device says, and not one more. */
+static void test_M7_more_than_there_are_slots(void **state)
+{
+	struct fb_wire_vhost_slot slot = { .region = { .size = 4096 } };
+	uint64_t most, count = GUEST_RAM_REGIONS;
+	unsigned mappings = count_mappings();
+	int fd = memfd_create("small", MFD_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_int_equal(front_end_get_max_mem_slots(&guest->fe, &most), 0);
+	for (; count < most; count++) {
+		slot.region.guest = slot.region.user = (UINT64_C(1) << 45) + count * 4096;
+		assert_int_equal(TELL(VHOST_ADD_MEM_REG, slot, &fd, 1), 0);
+	}
+	slot.region.guest = slot.region.user = (UINT64_C(1) << 45) + count * 4096;
+	assert_int_equal(TELL(VHOST_ADD_MEM_REG, slot, &fd, 1), -EREMOTEIO);
+	assert_int_equal(count_mappings(), mappings + most - GUEST_RAM_REGIONS);
+	works();
+	while (count-- > GUEST_RAM_REGIONS) {
+		slot.region.guest = slot.region.user = (UINT64_C(1) << 45) + count * 4096;
+		assert_int_equal(TELL(VHOST_REM_MEM_REG, slot, NULL, 0), 0);
+	}
+	assert_int_equal(count_mappings(), mappings);
+	close(fd);
+	works();
+}
+
 static void test_M8_memory_tables(void **state)
 {
 	struct {
@@ -377,6 +426,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_M7_regions),
+		TEST(test_M7_the_monitors_addresses),
+		TEST(test_M7_more_than_there_are_slots),
 		TEST(test_M8_memory_tables),
 		TEST(test_M8_while_requests_run),
 		TEST(test_M8_while_a_request_waits),
