@@ -229,8 +229,6 @@ static const struct {
 	{ { "map:0x1:2:3" }, "three numbers" },
 	{ { "map:4294967296:2:3" }, "numbers from 0" },
 	{ { "map:99999999999999999999999999:2:3" }, "numbers from 0" },
-	{ { "map:1:2:0" }, "1 at least" },
-	{ { "forbid-guest:1:0" }, "1 at least" },
 	/* No range wraps, neither of those from nor of those to. */
 	{ { "guest:4294967295:0:1" }, "from 4294967295 on there are 0" },
 	{ { "guest:1:0:4294967295" }, "from 1 on there are 4294967294" },
@@ -259,6 +257,22 @@ static void wrong_rules_are_refused(void **state)
 		    strncmp(fb_last_error(), "gid translation", 15) != 0)
 			fail_msg("%s", fb_last_error());
 	}
+}
+
+/* As virtiofsd takes them: Incus forbids what lies before the first range even where nothing does. */
+static void rules_for_no_ids_change_nothing(void **state)
+{
+	struct fb_id_map map = map_of(RULES("map:0:1000:10", "forbid-guest:0:0", "map:5:2:0"));
+
+	(void)state;
+	expect_to_host(&map, 0, 1000);
+	expect_to_host(&map, 5, 1005);
+	expect_to_host(&map, 10, 10);
+	fb_id_map_fini(&map);
+	map = map_of(RULES("forbid-guest:4294967295:0"));
+	expect_to_host(&map, 7, 7);
+	assert_false(fb_id_map_exists(&map));
+	fb_id_map_fini(&map);
 }
 
 /* Ways are apart from one another, and what ids become may be the same. */
@@ -810,6 +824,7 @@ int main(void)
 		TEST(many_ranges_are_searched),
 		TEST(no_rules_are_no_map),
 		TEST(wrong_rules_are_refused),
+		TEST(rules_for_no_ids_change_nothing),
 		TEST(these_do_not_overlap),
 		TEST(too_many_rules_are_refused),
 		TEST(what_is_made_belongs_to_the_caller),
