@@ -220,12 +220,15 @@ static enum exit_code serve(struct server *server)
 	return serve_all(server) < 0 ? EXIT_SERVING : EXIT_DONE;
 }
 
+/* Where it listens it says so in the words of virtiofsd, for which programs wait that start one. */
 static void announce(const struct server *server)
 {
+	bool listens = server->socket.listen_fd >= 0;
 	char status[512];
 
 	snprintf(status, sizeof(status), "serving %s to virtual machines", server->place->source);
-	fb_log(FB_LOG_INFO, "%s", status);
+	fb_log(FB_LOG_INFO, "%s%s", status,
+	       listens ? ". Waiting for vhost-user socket connection..." : "");
 	service_ready(status);
 }
 
