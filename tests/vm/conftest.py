@@ -10,9 +10,17 @@ import time
 
 import pytest
 
-from guest import BUILD, Guest
+from guest import BUILD, READY, THREAD_SANITIZER, Guest
 
 SECONDS = 20 * (3 if os.environ.get("FB_SANITIZE") else 1)
+
+# LeakSanitizer has a second process look at /proc and trace this one: in a sandbox there is nothing
+# to look at, and the filter of system calls ends it. test_replacement.py turns it on where neither is.
+os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+# ThreadSanitizer needs the program's file for the names in its reports, by which some are suppressed.
+UNCONFINED = ["--sandbox=none", "--seccomp=none"] if THREAD_SANITIZER else []
+SUPPRESSIONS = pathlib.Path(__file__).resolve().parent / "thread_sanitizer.supp"
+os.environ["TSAN_OPTIONS"] = os.environ.get("TSAN_OPTIONS", "") + f":suppressions={SUPPRESSIONS}"
 
 
 class Server:
@@ -23,17 +31,18 @@ class Server:
         self.source = source or area / f"source{number}"
         self.source.mkdir(exist_ok=True)
         self.log_file = area / f"log{number}"
-        self.options = options
+        self.options = [*options, *UNCONFINED]
         self.start()
 
     def start(self):
+        """Returns when it listens; the socket's path may be there before, of one that was killed."""
         command = [BUILD / "bin" / "fbfsd", f"--socket-path={self.socket}", f"--shared-dir={self.source}", *self.options]
-        with open(self.log_file, "ab") as log:
+        with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         end = time.monotonic() + SECONDS
-        while not self.socket.exists():
+        while READY not in self.log:
             assert self.process.poll() is None, self.log
-            assert time.monotonic() < end, "no socket"
+            assert time.monotonic() < end, "it does not listen"
             time.sleep(0.01)
 
     @property

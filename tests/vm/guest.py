@@ -16,6 +16,8 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("FB_BUILD_DIR", ROOT / "build" / "dev"))
 PARTS = ROOT / "build" / "guest"  # the kernel is the same for every build
+THREAD_SANITIZER = "thread" in os.environ.get("FB_SANITIZE", "")
+READY = "Waiting for vhost-user socket connection..."  # what virtiofsd says, and so do we
 TAG = "share"
 EXIT_OFFSET = 16  # of vmexit.c
 

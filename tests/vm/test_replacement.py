@@ -6,6 +6,7 @@ program's path is another. A session then goes through the socket that the calle
 """
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -13,11 +14,10 @@ import time
 
 import pytest
 
-from guest import BUILD, Guest
+from guest import BUILD, READY, THREAD_SANITIZER, Guest
 
 SECONDS = 20 * (3 if os.environ.get("FB_SANITIZE") else 1)
 SESSION = BUILD / "tests" / "vm" / "session"
-READY = "Waiting for vhost-user socket connection..."  # of virtiofsd
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -56,6 +56,19 @@ CALLERS = {
 }  # fmt: skip
 
 
+def is_confined(words):
+    return not re.search("--sandbox none .*--seccomp[ =]none", words)
+
+
+def for_sanitizers(words):
+    """The environment that lets them see, and a skipped test where they can not; see conftest.py."""
+    if not is_confined(words):
+        return {"ASAN_OPTIONS": os.environ["ASAN_OPTIONS"] + ":detect_leaks=1"}
+    if THREAD_SANITIZER:
+        pytest.skip("ThreadSanitizer does not see its own program's file from a sandbox")
+    return {}
+
+
 @contextlib.contextmanager
 def started(area, share, words, ready, environment):
     """The daemon as the caller starts it; the socket's path, the process, and the lines that it says."""
@@ -69,7 +82,7 @@ def started(area, share, words, ready, environment):
     arguments = [word.format(fd=fd, path=path, share=share, commas=str(share).replace(",", ",,")) for word in words.split()]
     process = subprocess.Popen(
         [BUILD / "bin" / "fbfsd", *arguments], cwd=share if "--shared-dir ." in words else "/", pass_fds=[fd] if listener else [],
-        env={**{k: v for k, v in os.environ.items() if k != "RUST_LOG"}, **environment},
+        env={**{k: v for k, v in os.environ.items() if k != "RUST_LOG"}, **for_sanitizers(words), **environment},
         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     if listener:
@@ -126,6 +139,7 @@ def test_session(area, share, caller):
 
 def test_ordinary_user(area, share):
     """Libvirt of an ordinary user (qemuVirtioFSPrepareIdMap()): root is that user."""
+    for_sanitizers("")
     nobody = 65534
     os.chown(share, nobody, nobody)
     os.chown(area, nobody, nobody)

@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BUILD = pathlib.Path(os.environ.get("FB_BUILD_DIR") or ROOT / "build" / "dev")
+from guest import BUILD, THREAD_SANITIZER
+
 PROBE = BUILD / "tests" / "vm" / "sandbox_probe"
 SECONDS = 60
 NOBODY = 65534
@@ -39,9 +39,7 @@ WAYS_OUT = FILES | {
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-    pytest.mark.skipif(
-        bool(os.environ.get("FB_SANITIZE")), reason="sanitizers make system calls of their own"
-    ),
+    pytest.mark.skipif(THREAD_SANITIZER, reason="ThreadSanitizer makes system calls of its own"),
     pytest.mark.skipif(not PROBE.exists(), reason="no libcap-ng and libseccomp: not built"),
 ]
 
