@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <libfb/log.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "core/news.h"
 #include "core/scope.h"
@@ -21,6 +23,8 @@
 /* Pages in one request when the client does not know FB_INIT_MAX_PAGES. */
 #define PAGES_DEFAULT 32u
 #define PAGES_MAX 65535u
+/* A second. */
+#define TIME_GRAN_MAX_NS 1000000000u
 
 /* What suits most drivers that have these operations. */
 static uint64_t wanted_by_default(const struct fb_session *session)
@@ -151,7 +155,7 @@ static void clamp(struct fb_session *session, const struct fb_conn *before, stru
 		conn->max_write = before->max_write;
 	if (conn->max_readahead > before->max_readahead)
 		conn->max_readahead = before->max_readahead;
-	if (conn->time_gran_ns < 1 || conn->time_gran_ns > 1000000000)
+	if (conn->time_gran_ns < 1 || conn->time_gran_ns > TIME_GRAN_MAX_NS)
 		conn->time_gran_ns = 1;
 	/* An older client would hand the ENOSYS that says so to the application. */
 	if (session->ops.open || !(before->offered & FB_INIT_NO_OPEN_SUPPORT))
@@ -160,11 +164,11 @@ static void clamp(struct fb_session *session, const struct fb_conn *before, stru
 		conn->stateless_opendir = false;
 }
 
-/* Start the driver and settle the rest with it. */
-static int start(struct fb_session *session, const struct fb_wire_init_in *in,
-		 struct fb_wire_init_out *ret_out)
+/* Start the driver and settle with it what was offered. *ret_pages is for the answer. */
+static int start_driver(struct fb_session *session, const struct fb_conn *before,
+			struct fb_conn *ret_conn, uint32_t *ret_pages)
 {
-	struct fb_conn before = conn_offer(session, in), conn = before;
+	struct fb_conn conn = *before;
 	uint32_t pages;
 	int r = 0;
 
@@ -175,19 +179,38 @@ static int start(struct fb_session *session, const struct fb_wire_init_in *in,
 			fb_log(FB_LOG_ERR, "the driver refuses the client: %s", fb_last_error());
 		return r;
 	}
-	clamp(session, &before, &conn);
+	clamp(session, before, &conn);
 	conn.wanted = settle(session, &conn);
 	pages = pages_settle(session, &conn, conn.wanted);
 	if (conn.max_write > pages * conn.page_size)
 		conn.max_write = pages * conn.page_size;
-	fill_out(session, &conn, pages, ret_out);
+	*ret_conn = conn;
+	*ret_pages = pages;
+	return 0;
+}
 
-	atomic_store(&session->minor, conn.minor);
-	atomic_store(&session->granted, conn.wanted);
-	atomic_store(&session->max_write, conn.max_write);
+/* From now on that is what holds. */
+static void agree(struct fb_session *session, const struct fb_conn *conn)
+{
+	atomic_store(&session->minor, conn->minor);
+	atomic_store(&session->granted, conn->wanted);
+	atomic_store(&session->max_write, conn->max_write);
 	FB_SCOPED_LOCK(&session->phase_lock);
-	session->conn = conn;
+	session->conn = *conn;
 	session->greeted = true;
+}
+
+static int start(struct fb_session *session, const struct fb_wire_init_in *in,
+		 struct fb_wire_init_out *ret_out)
+{
+	struct fb_conn before = conn_offer(session, in), conn;
+	uint32_t pages;
+	int r = start_driver(session, &before, &conn, &pages);
+
+	if (r < 0)
+		return r;
+	fill_out(session, &conn, pages, ret_out);
+	agree(session, &conn);
 	return 0;
 }
 
@@ -212,5 +235,67 @@ int fb_init_greet(struct fb_session *session, const struct fb_channel *channel,
 	if (r == 0)
 		r = start(session, in, ret_out);
 	fb_session_set_phase(session, r < 0 ? FB_PHASE_REFUSED : FB_PHASE_READY);
+	return r;
+}
+
+/* ---- clients of another server --------------------------------------------------------------- */
+
+static int fail_features(uint64_t missing)
+{
+	char names[256] = "";
+
+	for (unsigned bit = 0; bit < 64; bit++) {
+		const struct fb_init_flag *flag = fb_init_flag_find(bit);
+		size_t used = strlen(names);
+
+		if (missing & FB_INIT_BIT(bit))
+			snprintf(names + used, sizeof(names) - used, " %s",
+				 flag ? flag->name : "unknown");
+	}
+	return fb_fail(EOPNOTSUPP, "the client was granted what is not possible here:%s", names);
+}
+
+/* Whether what was settled here is what the client knows, and enough of it. */
+static int check_agreed(const struct fb_init_agreed *was, const struct fb_conn *conn)
+{
+	if (was->granted & ~conn->wanted)
+		return fail_features(was->granted & ~conn->wanted);
+	if (was->max_write > conn->max_write || was->max_write < conn->page_size)
+		return fb_fail(EOPNOTSUPP,
+			       "the client writes up to %u bytes at a time; here it could be %u",
+			       was->max_write, conn->max_write);
+	if (was->stateless_open != conn->stateless_open ||
+	    was->stateless_opendir != conn->stateless_opendir)
+		return fb_fail(EOPNOTSUPP, "stateless opens are on for only one of the servers");
+	if (was->default_permissions != conn->default_permissions)
+		return fb_fail(EOPNOTSUPP, "who checks permissions differs between the servers");
+	return 0;
+}
+
+int fb_init_resume(struct fb_session *session, const struct fb_init_agreed *was)
+{
+	/* It can do what it was granted; nothing else is going to be granted. */
+	const struct fb_wire_init_in in = {
+		.major = FB_KERNEL_VERSION,
+		.minor = was->minor,
+		.flags = (uint32_t)was->granted,
+		.flags2 = (uint32_t)(was->granted >> 32),
+	};
+	struct fb_conn before, conn;
+	uint32_t pages;
+	int r;
+
+	if (was->minor < FB_KERNEL_MINOR_MIN || was->minor > FB_KERNEL_MINOR)
+		return fb_fail(EPROTO, "the client speaks FUSE 7.%u; 7.%u to 7.%u are known",
+			       was->minor, FB_KERNEL_MINOR_MIN, FB_KERNEL_MINOR);
+	before = conn_offer(session, &in);
+	r = start_driver(session, &before, &conn, &pages);
+	if (r < 0)
+		return r;
+	r = check_agreed(was, &conn);
+	conn.max_write = was->max_write;
+	if (was->time_gran_ns >= 1 && was->time_gran_ns <= TIME_GRAN_MAX_NS)
+		conn.time_gran_ns = was->time_gran_ns;
+	agree(session, &conn);
 	return r;
 }

@@ -237,6 +237,11 @@ static void quiesce(struct fb_session *session, const struct fb_channel *own)
 	}
 }
 
+void fb_session_quiesce(struct fb_session *session)
+{
+	quiesce(session, NULL);
+}
+
 void fb_session_end(struct fb_session *session, const struct fb_channel *own)
 {
 	bool greeted;

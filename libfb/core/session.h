@@ -99,7 +99,10 @@ void fb_session_set_phase(struct fb_session *session, enum fb_phase phase);
  */
 void fb_session_end(struct fb_session *session, const struct fb_channel *own);
 
-/* The same from outside of the workers: takes greet_lock. */
+/* Wait for the requests that workers are in the middle of. Not for a worker to call. */
+void fb_session_quiesce(struct fb_session *session);
+
+/* The same as fb_session_end() from outside of the workers: takes greet_lock. */
 void fb_session_end_outside(struct fb_session *session);
 
 /* The rules that a message just received must keep. */

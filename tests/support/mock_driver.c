@@ -574,6 +574,22 @@ static int op_removemapping(void *self, struct fb_req *req, uint64_t node,
 		   MOCK_removemapping, req, 0, nothing);
 }
 
+static int op_save(void *self, struct fb_state *to)
+{
+	struct mock *m = NOTE(save, NULL, 0);
+	int r = fb_state_put(to, m->bytes, m->bytes_size);
+
+	return m->forced[MOCK_save] ? m->results[MOCK_save] : r;
+}
+
+static int op_load(void *self, const void *state, size_t size)
+{
+	struct mock *m = NOTE(load, NULL, size);
+
+	note_data(m, state, size);
+	return m->forced[MOCK_load] ? m->results[MOCK_load] : 0;
+}
+
 /* ---- the rest ---------------------------------------------------------------------------------- */
 
 void mock_init(struct mock *m)

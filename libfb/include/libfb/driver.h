@@ -28,6 +28,7 @@ extern "C" {
 
 struct fb_session;
 struct fb_req;
+struct fb_state; /* grows: what save tells */
 
 /*
  * What client and server agree on when a session starts. The library fills it before it calls
@@ -227,6 +228,20 @@ struct fb_driver_ops {
 	/* Undo mappings; there is at least one range. Error: EINVAL. */
 	int (*removemapping)(void *self, struct fb_req *req, uint64_t node,
 			     const struct fb_mapping_range *ranges, size_t count);
+
+	/*
+	 * The client moves to another server (a virtual machine that migrates): append all that the
+	 * other one must know of nodes and open files. No request is under way; the client may also
+	 * stay here after all, so change nothing. An error's sentence (fb_fail()) tells why it can
+	 * not move.
+	 */
+	int (*save)(void *self, struct fb_state *to);
+	/*
+	 * Take over a client: after init, before its first request. state is what the save of
+	 * another server appended, or what somebody else made up: check all of it. After an error
+	 * destroy is called. A driver has both of these or none.
+	 */
+	int (*load)(void *self, const void *state, size_t size);
 };
 
 /* Every operation by name, for bindings and wrappers: one X(name) each, in the struct's order. */
@@ -275,7 +290,9 @@ struct fb_driver_ops {
 	X(poll)                                                                                    \
 	X(bmap)                                                                                    \
 	X(setupmapping)                                                                            \
-	X(removemapping)
+	X(removemapping)                                                                           \
+	X(save)                                                                                    \
+	X(load)
 
 /* Say who asks. Borrowed until the request is completed. */
 const struct fb_caller *fb_req_caller(const struct fb_req *req);
@@ -324,6 +341,12 @@ int fb_req_complete(struct fb_req *req, int result) FB_MUST_CHECK;
  */
 int fb_req_push_hook(struct fb_req *req, int (*hook)(struct fb_req *req, void *arg, int result),
 		     void *arg) FB_MUST_CHECK;
+
+/*
+ * Append size bytes of data (copied) to what a driver's save tells. Returns 0, -E2BIG when it is too
+ * much for a state, or -ENOMEM.
+ */
+int fb_state_put(struct fb_state *to, const void *data, size_t size) FB_MUST_CHECK;
 
 #ifdef __cplusplus
 }
