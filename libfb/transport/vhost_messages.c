@@ -95,7 +95,8 @@ static void wait_until(struct fb_vhost_device *device, bool (*over)(void *arg), 
 
 static uint64_t protocol_features(const struct fb_vhost_device *device)
 {
-	return PROTOCOL_FEATURES | (device->has_tag ? BIT(CONFIG) : 0);
+	return PROTOCOL_FEATURES | (device->has_tag ? BIT(CONFIG) : 0) |
+	       (device->state ? BIT(DEVICE_STATE) : 0);
 }
 
 int fb_vhost_handle_get_features(struct fb_vhost_device *device, struct fb_vhost_message *message)
@@ -397,4 +398,44 @@ int fb_vhost_handle_set_vring_enable(struct fb_vhost_device *device,
 
 	fb_ring_enable(ring_of(device, message), in->num != 0);
 	return 0;
+}
+
+/* ---- the state of the session ------------------------------------------------------------------ */
+
+static bool is_stopped(const struct fb_vhost_device *device)
+{
+	for (unsigned i = 0; i < device->ring_count; i++)
+		if (fb_ring_is_started(&device->rings[i]))
+			return false;
+	return true;
+}
+
+int fb_vhost_handle_set_device_state_fd(struct fb_vhost_device *device,
+					struct fb_vhost_message *message)
+{
+	const struct fb_wire_vhost_state_fd *in = payload(message);
+	struct fb_vhost_transfer what = {
+		.session = device->state,
+		.socket = device->socket,
+		.load = in->direction == FB_VHOST_STATE_LOAD,
+	};
+	int r;
+
+	if (in->direction != FB_VHOST_STATE_SAVE && in->direction != FB_VHOST_STATE_LOAD)
+		return fb_fail(EINVAL, "a state can not go in direction %u", in->direction);
+	if (in->phase != FB_VHOST_PHASE_STOPPED)
+		return fb_fail(EOPNOTSUPP, "a state can not be transferred in phase %u", in->phase);
+	if (!is_stopped(device))
+		return fb_fail(EBUSY, "a state can not be transferred while a ring runs");
+	what.fd = take_fd(message);
+	r = fb_vhost_transfer_begin(&device->transfer, &what);
+	return r < 0 ? r : answer_u64(message, FB_VHOST_RESULT_BEGUN);
+}
+
+int fb_vhost_handle_check_device_state(struct fb_vhost_device *device,
+				       struct fb_vhost_message *message)
+{
+	int r = fb_vhost_transfer_check(&device->transfer);
+
+	return r < 0 ? r : answer_u64(message, 0);
 }

@@ -17,6 +17,13 @@
 #define FEATURE_CONFIG BIT(CONFIG)
 #define FEATURE_RESET_DEVICE BIT(RESET_DEVICE)
 #define FEATURE_CONFIGURE_MEM_SLOTS BIT(CONFIGURE_MEM_SLOTS)
+#define FEATURE_DEVICE_STATE BIT(DEVICE_STATE)
+#define REFUSAL_ACK 0
+#define REFUSAL_u64 0
+#define REFUSAL_log 0
+#define REFUSAL_ring_state 0
+#define REFUSAL_config 0
+#define REFUSAL_result FB_VHOST_RESULT_FAILED
 
 /* What has no bytes. */
 struct fb_wire_vhost_none {
@@ -28,7 +35,8 @@ static const struct fb_vhost_row rows[] = {
 /* clang-format off */
 #define FB_X(number, name, payload, more, fds, ring, feature, reply, handler)                      \
 	[number] = { #name, fb_vhost_handle_##handler, sizeof(struct fb_wire_vhost_##payload),     \
-		     more, fds, ring, FEATURE_##feature, sizeof(struct fb_wire_vhost_##reply) },
+		     more, fds, ring, FEATURE_##feature, sizeof(struct fb_wire_vhost_##reply),    \
+		     REFUSAL_##reply },
 	/* clang-format on */
 	FB_VHOST_TABLE(FB_X)
 #undef FB_X

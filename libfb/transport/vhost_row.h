@@ -23,6 +23,7 @@ struct fb_vhost_row {
 	enum fb_vhost_ring ring;
 	uint64_t feature; /* a bit of the protocol features; 0: none needed */
 	size_t reply;     /* bytes of its own answer; 0: none */
+	uint64_t refusal; /* how that begins when the message was refused */
 };
 
 /* Find the row of a message, or NULL. */

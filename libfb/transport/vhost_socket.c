@@ -122,6 +122,9 @@ int fb_vhost_answer(int socket, const struct fb_vhost_message *message, size_t s
 
 		if (sent < 0 && errno == EINTR)
 			continue;
+		/* Who has hung up wants no answer; the next read is going to tell. */
+		if (sent < 0 && errno == EPIPE)
+			return 0;
 		if (sent < 0)
 			return failed(errno);
 		left -= (size_t)sent;

@@ -29,7 +29,10 @@ struct fb_vhost_message {
  */
 int fb_vhost_receive(int socket, struct fb_vhost_message *message) FB_MUST_CHECK;
 
-/* Send the size bytes of message->reply as the answer to the message. Returns 0 or -errno. */
+/*
+ * Send the size bytes of message->reply as the answer to the message. Returns 0, also when the front
+ * end has hung up meanwhile, or -errno.
+ */
 int fb_vhost_answer(int socket, const struct fb_vhost_message *message, size_t size) FB_MUST_CHECK;
 
 /* Close the descriptors that nobody has taken. */

@@ -12,7 +12,8 @@
  *            with a bit that says whether a descriptor is there
  *   feature  the protocol feature that it needs, or ALWAYS
  *   reply    the answer: ACK = none but the acknowledgement that the front end may ask for; else the
- *            struct (with MORE: and what follows)
+ *            struct (with MORE: and what follows). Messages with an answer only ask; the others change
+ *            something
  *   handler  suffix of the function that serves it; refuse = nobody
  */
 #ifndef FB_TRANSPORT_VHOST_TABLE_H
@@ -53,7 +54,11 @@
 	X(37, ADD_MEM_REG, slot, EXACT, FDS(1, 1), RING_NONE, CONFIGURE_MEM_SLOTS, ACK,            \
 	  add_mem_reg)                                                                             \
 	X(38, REM_MEM_REG, slot, EXACT, FDS(0, 1), RING_NONE, CONFIGURE_MEM_SLOTS, ACK,            \
-	  rem_mem_reg)
+	  rem_mem_reg)                                                                             \
+	X(42, SET_DEVICE_STATE_FD, state_fd, EXACT, FDS(1, 1), RING_NONE, DEVICE_STATE, result,    \
+	  set_device_state_fd)                                                                     \
+	X(43, CHECK_DEVICE_STATE, none, EXACT, FDS(0, 0), RING_NONE, DEVICE_STATE, result,         \
+	  check_device_state)
 /* clang-format on */
 
 #endif

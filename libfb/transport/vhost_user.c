@@ -73,6 +73,7 @@ static int finish(struct fb_vhost_device *device, const struct fb_vhost_row *row
 		fb_log(FB_LOG_WARNING, "the front end: %s", fb_last_error());
 	if (message->reply_size == 0 && row && row->reply > 0) {
 		memset(message->reply, 0, row->reply); /* it waits for this one */
+		memcpy(message->reply, &row->refusal, sizeof(row->refusal));
 		message->reply_size = row->reply;
 	}
 	if (message->reply_size == 0 && !ack)
@@ -82,7 +83,16 @@ static int finish(struct fb_vhost_device *device, const struct fb_vhost_row *row
 	return fb_vhost_answer(device->socket, message, message->reply_size);
 }
 
-int fb_vhost_serve(struct fb_vhost_device *device)
+/* While a state is transferred nothing may change, and the front end knows that. */
+static int handle(struct fb_vhost_device *device, const struct fb_vhost_row *row,
+		  struct fb_vhost_message *message)
+{
+	if (row->reply == 0)
+		fb_vhost_transfer_cancel(&device->transfer);
+	return row->handle(device, message);
+}
+
+static int serve(struct fb_vhost_device *device)
 {
 	struct fb_vhost_message message;
 	int r;
@@ -92,13 +102,21 @@ int fb_vhost_serve(struct fb_vhost_device *device)
 		int result = check(device, row, &message);
 
 		if (result == 0)
-			result = row->handle(device, &message);
+			result = handle(device, row, &message);
 		r = finish(device, row, &message, result);
 		fb_vhost_message_end(&message);
 		if (r < 0)
 			return r;
 	}
 	fb_vhost_message_end(&message);
+	return r;
+}
+
+int fb_vhost_serve(struct fb_vhost_device *device)
+{
+	int r = serve(device);
+
+	fb_vhost_transfer_cancel(&device->transfer);
 	return r;
 }
 

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "transport/dirty_log.h"
+#include "transport/vhost_transfer.h"
 #include "transport/vhost_wire.h"
 #include "transport/virtio_ready.h"
 #include "transport/virtio_ring.h"
@@ -30,7 +31,8 @@ struct fb_vhost_device {
 	int socket;
 	unsigned ring_count;
 	struct fb_wire_virtio_fs_config config;
-	bool has_tag; /* config is worth asking for */
+	bool has_tag;             /* config is worth asking for */
+	struct fb_session *state; /* whose state can be handed over; NULL: it can not */
 	/* Told while no ring takes chains: the client is gone, what it knew is to be dropped. */
 	void (*reset)(void *arg);
 	/* Told again and again while something that is under way is waited for. */
@@ -45,6 +47,7 @@ struct fb_vhost_device {
 	struct fb_guest_memory *memory; /* referenced */
 	uint64_t protocol_features;
 	int backend_fd;
+	struct fb_vhost_transfer transfer;
 };
 
 /* Set up; what is "set once" is set. Returns 0 or -errno. */

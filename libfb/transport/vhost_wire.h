@@ -144,6 +144,11 @@ FB_WIRE_AT(vhost_config, flags, 8);
 /* The room of every device's configuration. */
 #define FB_VHOST_CONFIG_MAX 256u
 
+/* SET_DEVICE_STATE_FD. */
+#define FB_VHOST_STATE_SAVE 0u
+#define FB_VHOST_STATE_LOAD 1u
+#define FB_VHOST_PHASE_STOPPED 0u
+
 struct fb_wire_vhost_state_fd {
 	uint32_t direction;
 	uint32_t phase;
@@ -151,6 +156,19 @@ struct fb_wire_vhost_state_fd {
 FB_WIRE_IS(vhost_state_fd, 8);
 FB_WIRE_AT(vhost_state_fd, direction, 0);
 FB_WIRE_AT(vhost_state_fd, phase, 4);
+
+/*
+ * The answer of SET_DEVICE_STATE_FD: the low 8 bits are an error, the next says that no descriptor
+ * comes back. CHECK_DEVICE_STATE: 0 is good.
+ */
+#define FB_VHOST_RESULT_BEGUN 0x100u
+#define FB_VHOST_RESULT_FAILED 0x101u
+
+struct fb_wire_vhost_result {
+	uint64_t value;
+};
+FB_WIRE_IS(vhost_result, 8);
+FB_WIRE_AT(vhost_result, value, 0);
 
 /* ---- the device ---------------------------------------------------------------------------- */
 

@@ -18,6 +18,7 @@
 #include "core/scope.h"
 #include "core/session.h"
 #include "core/sized.h"
+#include "core/state.h"
 #include "core/stats.h"
 #include "core/thread.h"
 #include "core/transport.h"
@@ -356,6 +357,7 @@ static int attach(struct virtio_fs *fs, struct fb_session *session, int fd)
 	fs->device.reset = on_reset;
 	fs->device.hurry = on_hurry;
 	fs->device.arg = session;
+	fs->device.state = fb_state_is_possible(session) ? session : NULL;
 	r = fb_vhost_init(&fs->device);
 	if (r < 0) {
 		free(fs);

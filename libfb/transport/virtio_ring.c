@@ -238,6 +238,12 @@ void fb_ring_pause(struct fb_virtio_ring *ring)
 	ring->live = false;
 }
 
+bool fb_ring_is_started(struct fb_virtio_ring *ring)
+{
+	FB_SCOPED_LOCK(&ring->lock);
+	return ring->started;
+}
+
 unsigned fb_ring_under_way(struct fb_virtio_ring *ring)
 {
 	FB_SCOPED_LOCK(&ring->lock);

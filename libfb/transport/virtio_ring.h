@@ -79,6 +79,9 @@ int fb_ring_set_kick(struct fb_virtio_ring *ring, int kick_fd) FB_MUST_CHECK;
 void fb_ring_set_call(struct fb_virtio_ring *ring, int call_fd);
 void fb_ring_set_err(struct fb_virtio_ring *ring, int err_fd);
 
+/* Whether the front end has started the ring and not stopped it. */
+bool fb_ring_is_started(struct fb_virtio_ring *ring);
+
 /* Take nothing more from the ring; what is under way goes on. */
 void fb_ring_pause(struct fb_virtio_ring *ring);
 

@@ -149,6 +149,11 @@ int front_end_set_mem_table(struct front_end *fe, bool waits, const struct guest
 /* The answer must be the 16 bytes that were sent. */
 int front_end_set_log_base(struct front_end *fe, uint64_t size, uint64_t offset, int fd);
 
+/* Have the state transferred over fd, and ask how it went: the answers as they come. */
+int front_end_set_state_fd(struct front_end *fe, uint32_t direction, uint32_t phase, int fd,
+			   uint64_t *ret_answer);
+int front_end_check_state(struct front_end *fe, uint64_t *ret_answer);
+
 /* ---- orders ---------------------------------------------------------------------------------- */
 
 bool front_end_speaks(const struct front_end *fe, enum fb_vhost_feature feature);
@@ -164,6 +169,15 @@ int front_end_start(struct front_end *fe, enum front_end_style style,
 /* The driver or the machine stops; each used ring's base becomes what the device answers. */
 int front_end_stop(struct front_end *fe, enum front_end_style style,
 		   struct front_end_machine *machine);
+/*
+ * With all rings stopped: read the state of the device (*ret_bytes is to be freed), or have it go on
+ * with one, before the start. QEMU and crosvm use a pipe, cloud-hypervisor a socket. -EREMOTEIO
+ * when the device says that it failed, in its first or in its last answer.
+ */
+int front_end_save(struct front_end *fe, enum front_end_style style, uint8_t **ret_bytes,
+		   size_t *ret_size);
+int front_end_load(struct front_end *fe, enum front_end_style style, const uint8_t *bytes,
+		   size_t size);
 /* CLOUD_HYPERVISOR's pause and resume: the rings stay started. */
 int front_end_enable(struct front_end *fe, bool waits, const struct front_end_machine *machine,
 		     bool enable);
