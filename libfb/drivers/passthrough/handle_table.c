@@ -124,16 +124,13 @@ void fb_handle_parts_free(struct fb_passthrough *fs, const struct fb_handle_part
 	fb_inode_put(fs, parts->inode);
 }
 
-int fb_handle_add(struct fb_passthrough *fs, const struct fb_handle_parts *parts, uint64_t *ret_fh)
+/* Fill a slot and show it to who looks for its number. */
+static void slot_open(struct fb_handle_table *table, struct fb_handle *slot,
+		      const struct fb_handle_parts *parts)
 {
-	struct fb_handle_table *table = fs->handles;
-	struct fb_handle *slot = slot_take(table);
-	uint64_t state;
+	uint64_t state = atomic_load_explicit(&slot->state, memory_order_relaxed);
 
-	if (!slot) {
-		fb_handle_parts_free(fs, parts);
-		return -ENFILE;
-	}
+	assert((state & (OPEN | REFS)) == 0);
 	slot->kind = parts->kind;
 	slot->flags = parts->flags;
 	slot->fd = parts->fd;
@@ -141,11 +138,21 @@ int fb_handle_add(struct fb_passthrough *fs, const struct fb_handle_parts *parts
 	slot->inode = parts->inode;
 	slot->stream = parts->stream;
 	atomic_init(&slot->cached_fd, -1);
-	state = atomic_load_explicit(&slot->state, memory_order_relaxed);
-	assert((state & (OPEN | REFS)) == 0);
+	atomic_init(&slot->flocked, false);
 	atomic_fetch_add(&table->open, 1);
 	atomic_store_explicit(&slot->state, state | OPEN | 1, memory_order_release);
-	*ret_fh = state | slot->index;
+}
+
+int fb_handle_add(struct fb_passthrough *fs, const struct fb_handle_parts *parts, uint64_t *ret_fh)
+{
+	struct fb_handle *slot = slot_take(fs->handles);
+
+	if (!slot) {
+		fb_handle_parts_free(fs, parts);
+		return -ENFILE;
+	}
+	slot_open(fs->handles, slot, parts);
+	*ret_fh = fb_handle_fh(slot);
 	return 0;
 }
 
@@ -266,4 +273,79 @@ void fb_handle_table_clear(struct fb_passthrough *fs)
 			fb_handle_put(fs, slot);
 	}
 	assert(atomic_load(&table->open) == 0);
+}
+
+/* ---- moving to another server ------------------------------------------------------------------ */
+
+struct fb_handle *fb_handle_next(struct fb_passthrough *fs, uint32_t *index)
+{
+	struct fb_handle_table *table = fs->handles;
+
+	while (*index < table->used) {
+		struct fb_handle *slot = slot_at(table, (*index)++);
+
+		if (fb_handle_is_open(slot))
+			return slot;
+	}
+	return NULL;
+}
+
+/* The slot of a number, closed; slots are made up to it. */
+static int slot_for(struct fb_handle_table *table, uint64_t fh, struct fb_handle **ret_slot)
+{
+	uint32_t index = (uint32_t)fh;
+	struct fb_handle *slot;
+
+	if (index >= FB_HANDLES_MAX || fh >> 32 == 0)
+		return -EINVAL;
+	while (table->used <= index)
+		if (!slot_make(table))
+			return -ENOMEM;
+	slot = slot_at(table, index);
+	if (atomic_load(&slot->state) & (OPEN | REFS))
+		return -EINVAL;
+	*ret_slot = slot;
+	return 0;
+}
+
+int fb_handle_restore(struct fb_passthrough *fs, const struct fb_handle_parts *parts, uint64_t fh)
+{
+	struct fb_handle *slot;
+	int result = slot_for(fs->handles, fh, &slot);
+
+	if (result < 0) {
+		fb_handle_parts_free(fs, parts);
+		return result;
+	}
+	atomic_store(&slot->state, fh >> 32 << 32);
+	slot_open(fs->handles, slot, parts);
+	return 0;
+}
+
+int fb_handle_avoid(struct fb_passthrough *fs, uint64_t fh)
+{
+	struct fb_handle *slot;
+	int result = slot_for(fs->handles, fh, &slot);
+
+	/* The last generation is used up with it. */
+	if (result == 0)
+		atomic_store(&slot->state, (fh >> 32 < UINT32_MAX ? (fh >> 32) + 1 : fh >> 32)
+						   << 32);
+	return result;
+}
+
+void fb_handle_settle(struct fb_passthrough *fs)
+{
+	struct fb_handle_table *table = fs->handles;
+
+	table->free = NULL;
+	for (uint32_t i = table->used; i > 0; i--) {
+		struct fb_handle *slot = slot_at(table, i - 1);
+		uint64_t state = atomic_load(&slot->state);
+
+		if ((state & (OPEN | REFS)) || generation_of(state) == UINT32_MAX)
+			continue;
+		slot->next_free = table->free;
+		table->free = slot;
+	}
 }

@@ -40,6 +40,7 @@ struct fb_handle {
 	int flags;             /* O_* that fd was opened with */
 	int fd;                /* this handle's own, counted in the budget */
 	_Atomic int cached_fd; /* beside an O_DIRECT fd: one without, counted; or -1 */
+	_Atomic bool flocked;  /* it holds a flock(2) of the host */
 	uint64_t node;
 	struct fb_inode *inode;       /* pinned; NULL only in unit tests */
 	struct fb_dir_stream *stream; /* of a directory */
@@ -99,6 +100,25 @@ bool fb_handle_is_open(struct fb_handle *handle);
 
 /* The number that the client knows a pinned handle by. */
 uint64_t fb_handle_fh(struct fb_handle *handle);
+
+/* ---- moving to another server; no request is under way --------------------------------------------- */
+
+/* The next open handle from *index on, which then stands behind it; NULL after the last one. */
+struct fb_handle *fb_handle_next(struct fb_passthrough *fs, uint32_t *index);
+
+/*
+ * Make a handle with a number that the client knows already; parts are taken, also on failure.
+ * Afterwards fb_handle_settle() is due. Returns 0, -EINVAL for a number that can not be or is in use,
+ * or -ENOMEM.
+ */
+int fb_handle_restore(struct fb_passthrough *fs, const struct fb_handle_parts *parts,
+		      uint64_t fh) FB_MUST_CHECK;
+
+/* See to it that nothing is going to have this number, which the client believes to be open. */
+int fb_handle_avoid(struct fb_passthrough *fs, uint64_t fh) FB_MUST_CHECK;
+
+/* All that came is there: find out which slots are free. */
+void fb_handle_settle(struct fb_passthrough *fs);
 
 /*
  * A pin that ends with its scope:

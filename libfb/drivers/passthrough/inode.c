@@ -134,6 +134,8 @@ int fb_inode_fd(struct fb_passthrough *fs, struct fb_inode *inode)
 
 	if (fd >= 0)
 		return fd;
+	if (inode->handle_size == 0)
+		return -ESTALE; /* lost on the way from another server */
 	result = fb_budget_take(fs);
 	if (result < 0)
 		return result;
@@ -290,6 +292,59 @@ int fb_inode_enter(struct fb_passthrough *fs, const struct fb_inode *parent, int
 	else
 		fb_inode_put(fs, inode);
 	return 0;
+}
+
+/* Make the node of a number that comes from another server. fd is taken, -1: there is no file. */
+static int restore(struct fb_passthrough *fs, struct fb_identity *identity, int fd_taken,
+		   const struct fb_inode_known *known)
+{
+	FB_SCOPE_FD int fd = fd_taken;
+	struct fb_inode *fresh = fb_inode_table_new_inode(identity, known->type), *inode;
+	int result = fresh ? 0 : -ENOMEM;
+
+	if (fresh && fd >= 0) {
+		result = fb_budget_take(fs);
+		if (result == 0)
+			fresh->fd = fb_fd_steal(&fd);
+		/* As in make_inode(). */
+		else if (fresh->handle_size > 0)
+			result = 0;
+	}
+	if (result < 0) {
+		fb_inode_put(fs, fresh);
+		return result;
+	}
+	fresh->node = known->node;
+	fresh->lookups = known->lookups;
+	fresh->submount = known->submount;
+	inode = fb_inode_table_insert(&fs->inodes, fresh);
+	if (inode != fresh) {
+		fb_inode_forget(fs, inode->node, 1);
+		fb_inode_put(fs, fresh);
+		result = -EEXIST;
+	}
+	fb_inode_put(fs, inode);
+	return result;
+}
+
+int fb_inode_restore(struct fb_passthrough *fs, int fd_taken, const struct statx *statx,
+		     const struct fb_inode_known *known)
+{
+	FB_SCOPE_FD int fd = fd_taken;
+	FB_SCOPE_IDENTITY struct fb_identity identity = { 0 };
+	int result = fb_identity_read(fs, NULL, fd, statx, &identity);
+
+	return result < 0 ? result : restore(fs, &identity, fb_fd_steal(&fd), known);
+}
+
+int fb_inode_restore_lost(struct fb_passthrough *fs, const struct fb_inode_known *known)
+{
+	/* No file is like this, so that nothing finds it by what it is. */
+	struct fb_identity identity = { .ino = known->node,
+					.dev = UINT64_MAX,
+					.mnt_id = UINT64_MAX };
+
+	return restore(fs, &identity, -1, known);
 }
 
 int fb_inode_enter_opened(struct fb_passthrough *fs, const struct fb_inode *parent, int fd,

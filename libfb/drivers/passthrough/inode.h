@@ -30,10 +30,10 @@ struct fb_inode {
 	uint64_t node;                             /* the number the client knows */
 	uint64_t ino, dev, mnt_id;                 /* which file: never change */
 	uint64_t lookups;                          /* guarded by the key shard's lock */
-	struct fb_mount_fd *mount;                 /* counted */
+	struct fb_mount_fd *mount;                 /* counted; NULL: lost */
 	_Atomic(struct fb_inode_files *) files;    /* freed by fb_inode_files_free() */
 	_Atomic uint32_t refs;
-	_Atomic int fd;      /* O_PATH, or -1: reopen by handle */
+	_Atomic int fd;      /* O_PATH, or -1: reopen by handle; without one it is lost */
 	uint16_t type;       /* S_IFMT bits of st_mode: never change */
 	_Atomic bool used;   /* since the clock hand last came by */
 	bool submount;       /* the root of another mount, announced so */
@@ -80,6 +80,24 @@ int fb_inode_open(struct fb_passthrough *fs, struct fb_inode *inode, int flags) 
  */
 int fb_inode_enter(struct fb_passthrough *fs, const struct fb_inode *parent, int fd,
 		   struct fb_entry *ret_entry, struct fb_inode **ret_inode) FB_MUST_CHECK;
+
+/* What a client that comes from another server knows of a node. */
+struct fb_inode_known {
+	uint64_t node, lookups;
+	uint16_t type;
+	bool submount;
+};
+
+/*
+ * Make the node of the file behind fd (O_PATH), of which statx told, for a number that nobody has
+ * here. fd is taken, also on failure. Returns 0; -EEXIST when the file has another number; -errno.
+ */
+int fb_inode_restore(struct fb_passthrough *fs, int fd, const struct statx *statx,
+		     const struct fb_inode_known *known) FB_MUST_CHECK;
+
+/* The same where there is no file any more: all that can be done with the node is to forget it. */
+int fb_inode_restore_lost(struct fb_passthrough *fs,
+			  const struct fb_inode_known *known) FB_MUST_CHECK;
 
 /* As fb_inode_enter() for a descriptor that is open for I/O: create, tmpfile. fd is borrowed. */
 int fb_inode_enter_opened(struct fb_passthrough *fs, const struct fb_inode *parent, int fd,

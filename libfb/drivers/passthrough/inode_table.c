@@ -375,8 +375,10 @@ struct fb_inode *fb_inode_table_insert(struct fb_inode_table *table, struct fb_i
 		pthread_mutex_unlock(&shard->lock);
 		return inode;
 	}
-	fresh->node = atomic_fetch_add_explicit(&table->next_node, 1, memory_order_relaxed);
-	fresh->lookups = 1;
+	if (fresh->node == 0) {
+		fresh->node = atomic_fetch_add_explicit(&table->next_node, 1, memory_order_relaxed);
+		fresh->lookups = 1;
+	}
 	bucket = key_bucket(&shard->map, hash);
 	fresh->next_by_key = *bucket;
 	*bucket = fresh;

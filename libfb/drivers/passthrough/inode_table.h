@@ -60,7 +60,7 @@ struct fb_inode *fb_inode_table_find(struct fb_inode_table *table,
 				     const struct fb_identity *identity, uint64_t lookups);
 
 /*
- * Put a new node in and give it a number; its reference becomes the table's. Returns the node for
+ * Put a new node in and give it a number, unless it has one; its reference becomes the table's. Returns the node for
  * its identity, pinned and with one more lookup: fresh, or the one that was there already (then
  * fresh still belongs to the caller).
  */

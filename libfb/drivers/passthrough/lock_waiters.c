@@ -80,7 +80,10 @@ int fb_lock_waiters_try(struct fb_passthrough *fs, const struct fb_lock_wait_for
 		return fb_lock_owners_set(fs, what->inode, &what->request);
 	if (!fb_handle_is_open(what->request.handle))
 		return -EBADF;
-	return flock(what->request.handle->fd, what->flock | LOCK_NB) < 0 ? -errno : 0;
+	if (flock(what->request.handle->fd, what->flock | LOCK_NB) < 0)
+		return -errno;
+	atomic_store(&what->request.handle->flocked, what->flock != LOCK_UN);
+	return 0;
 }
 
 static void wait_free(struct fb_lock_wait *wait)

@@ -197,6 +197,8 @@ static int syncfs_node(void *self, struct fb_req *req, uint64_t node)
 	/* A client that knows the submounts asks for each; to another all are one file system. */
 	if (!(fs->granted & FB_INIT_SUBMOUNTS))
 		return fb_mount_fds_sync(fs);
+	if (!at.inode->mount)
+		return -ESTALE; /* lost on the way from another server */
 	if (at.inode->mount->fd < 0)
 		return -EACCES;
 	return syncfs(at.inode->mount->fd) < 0 ? -errno : 0;

@@ -68,6 +68,14 @@ static int check(const struct fb_passthrough_options *options)
 		return fb_fail(EINVAL, "an xattr map needs extended attributes");
 	if (options->readdir == FB_OFF && options->readdirplus == FB_ON)
 		return fb_fail(EINVAL, "readdirplus needs readdir");
+	if (options->migration_mode > FB_MIGRATION_FILE_HANDLES ||
+	    options->migration_on_error > FB_MIGRATION_GUEST_ERROR)
+		return fb_fail(EINVAL, "unknown way %d or %d of moving to another server",
+			       (int)options->migration_mode, (int)options->migration_on_error);
+	if (options->migration_mode == FB_MIGRATION_FILE_HANDLES &&
+	    (options->migration_verify_handles || options->migration_confirm_paths))
+		return fb_fail(EINVAL, "moving by file handles there are no paths to verify or to "
+				       "confirm");
 	if (options->proc_fd < 0)
 		return fb_fail(EINVAL, "proc_fd is not a descriptor");
 	return 0;

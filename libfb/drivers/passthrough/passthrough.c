@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <libfb/passthrough.h>
 
+#include "migration.h"
 #include "name_ops.h"
 #include "negotiate.h"
 #include "options.h"
@@ -173,6 +174,8 @@ static void fill_ops(struct fb_passthrough *fs)
 		.size = sizeof(fs->ops),
 		.init = init,
 		.destroy = destroy,
+		.save = fb_migration_save,
+		.load = fb_migration_load,
 	};
 	fb_node_ops_fill(fs, &fs->ops);
 	fb_name_ops_fill(fs, &fs->ops);

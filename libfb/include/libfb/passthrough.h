@@ -27,6 +27,18 @@ enum fb_inode_handles {
 	FB_HANDLES_MANDATORY,  /* by file handle, or refuse to start */
 };
 
+/* How another server, to which the client moves, finds the files that the client knows. */
+enum fb_migration_mode {
+	FB_MIGRATION_FIND_PATHS = 0, /* by their paths below the share */
+	FB_MIGRATION_FILE_HANDLES,   /* by file handle: only where both share one file system */
+};
+
+/* What a server does that does not find such a file. */
+enum fb_migration_on_error {
+	FB_MIGRATION_ABORT = 0,   /* refuse the client, which stays where it is */
+	FB_MIGRATION_GUEST_ERROR, /* answer with errors when the client uses it */
+};
+
 enum fb_switch {
 	FB_DEFAULT = 0,
 	FB_ON,
@@ -89,6 +101,17 @@ struct fb_passthrough_options {
 	 * posix_acl. Borrowed as xattr_map.
 	 */
 	const char *const *translate_uid, *const *translate_gid;
+	/* When the client moves away: */
+	enum fb_migration_mode migration_mode;
+	/*
+	 * Send the file handles along with the paths, so that the other server finds out that a path
+	 * leads to another file by now; only where both share one file system.
+	 */
+	bool migration_verify_handles;
+	/* Look at all paths once more when the last one has been found. */
+	bool migration_confirm_paths;
+	/* When the client comes: */
+	enum fb_migration_on_error migration_on_error;
 };
 
 #define FB_TIMEOUT_NONE UINT64_MAX
