@@ -172,9 +172,14 @@ static int prepare(struct server *server)
 	return result;
 }
 
+/* As the driver decides by these options whether it uses file handles. */
 static bool wants_handles(const struct options *options)
 {
-	return options->passthrough.handles != FB_HANDLES_NEVER;
+	const struct fb_passthrough_options *passthrough = &options->passthrough;
+
+	return passthrough->handles != FB_HANDLES_NEVER ||
+	       passthrough->migration_mode == FB_MIGRATION_FILE_HANDLES ||
+	       passthrough->migration_verify_handles;
 }
 
 static int choose_capabilities(const struct options *options, struct capabilities *ret_capabilities)

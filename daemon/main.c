@@ -87,7 +87,8 @@ static enum exit_code run(const struct options *options)
 		printf("fbfsd %s\n", FB_VERSION_STRING);
 		return printed();
 	case COMMAND_CAPABILITIES:
-		puts("{\n  \"type\": \"fs\",\n  \"features\": [\n    \"separate-options\"\n  ]\n}");
+		puts("{\n  \"type\": \"fs\",\n  \"features\": [\n    \"migrate-precopy\",\n"
+		     "    \"separate-options\"\n  ]\n}");
 		return printed();
 	case COMMAND_COMPLETION:
 		if (completion_print(stdout, options->completion_shell) < 0)

@@ -27,6 +27,20 @@ static const struct option_choice handle_choices[] = {
 	{ "fallback", FB_HANDLES_PREFER },     { NULL, 0 },
 };
 
+static const struct option_choice migration_mode_choices[] = {
+	{ "find-paths", FB_MIGRATION_FIND_PATHS },
+	{ "file-handles", FB_MIGRATION_FILE_HANDLES },
+	{ NULL, 0 },
+	{ NULL, 0 },
+};
+
+static const struct option_choice migration_error_choices[] = {
+	{ "abort", FB_MIGRATION_ABORT },
+	{ "guest-error", FB_MIGRATION_GUEST_ERROR },
+	{ NULL, 0 },
+	{ NULL, 0 },
+};
+
 static const struct option_choice log_choices[] = {
 	{ "off", LOG_LEVEL_OFF },
 	{ "error", FB_LOG_ERR },

@@ -87,6 +87,20 @@
 	OPTION("config", 0, "FILE", GUEST, TEXT(config), NULL,                                     \
 	       "Serve all directories that FILE lists, one sandboxed server each; other options "  \
 	       "hold for all of them. Lines are as in fstab(5): SOURCE SOCKET fbfsd OPTIONS")      \
+	OPTION("migration-mode", 0, "MODE", GUEST,                                                 \
+	       CHOICE(passthrough.migration_mode, migration_mode_choices), "find-paths",           \
+	       "How fbfsd on another host finds the files of a machine that migrates: find-paths, " \
+	       "or file-handles (both must see one file system)")                                  \
+	OPTION("migration-verify-handles", 0, NULL, GUEST,                                         \
+	       TOGGLE(passthrough.migration_verify_handles), NULL,                                 \
+	       "Send file handles along with the paths, to be compared on the other host")         \
+	OPTION("migration-confirm-paths", 0, NULL, GUEST,                                          \
+	       TOGGLE(passthrough.migration_confirm_paths), NULL,                                  \
+	       "Look at all paths once more when the last one has been found")                     \
+	OPTION("migration-on-error", 0, "ACTION", GUEST,                                           \
+	       CHOICE(passthrough.migration_on_error, migration_error_choices), "abort",           \
+	       "When a file of a machine that comes is not found: abort the migration, or "        \
+	       "guest-error: fail what the guest does with it")                                    \
 	OPTION("print-capabilities", 0, NULL, GUEST, CALL(set_capabilities), NULL,                 \
 	       "Print what monitors can expect, as JSON")                                          \
                                                                                                    \

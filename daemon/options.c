@@ -287,6 +287,7 @@ static int check_contradictions(const struct options *options)
 /* What does not go together where a virtual machine is served. */
 static int check_guest(const struct options *options)
 {
+	const struct fb_passthrough_options *passthrough = &options->passthrough;
 	const struct guest_options *guest = &options->guest;
 
 	if (guest->socket_path && guest->fd != FD_NONE)
@@ -297,6 +298,11 @@ static int check_guest(const struct options *options)
 	if (guest->tag && (strlen(guest->tag) > FB_VIRTIO_FS_TAG_MAX || strchr(guest->tag, '\n')))
 		return fb_fail(EINVAL, "--tag: 1 to %d bytes without a new line",
 			       FB_VIRTIO_FS_TAG_MAX);
+	if (passthrough->migration_mode == FB_MIGRATION_FILE_HANDLES &&
+	    (passthrough->migration_verify_handles || passthrough->migration_confirm_paths))
+		return fb_fail(EINVAL, "--migration-mode=file-handles has no paths: leave "
+				       "--migration-verify-handles and --migration-confirm-paths "
+				       "out");
 	if (guest->socket_group && !guest->socket_path && !options->config)
 		return fb_fail(EINVAL, "--socket-group needs --socket-path");
 	if (options->as_mount_helper)

@@ -25,7 +25,7 @@ def share(area):
 def test_capabilities():
     done = run("--print-capabilities")
     assert done.returncode == 0
-    assert json.loads(done.stdout) == {"type": "fs", "features": ["separate-options"]}
+    assert json.loads(done.stdout) == {"type": "fs", "features": ["migrate-precopy", "separate-options"]}
 
 
 def test_description_for_qemu(area):
@@ -49,6 +49,12 @@ WRONG = [
     (("--socket-path={area}/file", "--shared-dir={area}"), 32, "not a socket"),
     (("--socket-path={area}/s", "--socket-group=no-such-group", "--shared-dir={area}"), 32, "no such group"),
     (("--fd=0", "--shared-dir={area}"), 32, "no socket"),
+    (("--socket-path={area}/s", "--shared-dir={area}", "--migration-mode=file-handles", "--migration-verify-handles"), 1,
+     "has no paths"),
+    (("--socket-path={area}/s", "--shared-dir={area}", "--migration-mode=file-handles", "--migration-confirm-paths"), 1,
+     "has no paths"),
+    (("--socket-path={area}/s", "--shared-dir={area}", "--migration-mode=paths"), 1, "find-paths, file-handles"),
+    (("--socket-path={area}/s", "--shared-dir={area}", "--migration-on-error=no"), 1, "abort, guest-error"),
     (("--fd=77", "--shared-dir={area}"), 32, "no socket"),
     (("--fd=3", "--socket-group=root", "--shared-dir={area}"), 1, "needs --socket-path"),
     (("--socket-path={area}/s", "--shared-dir={area}", "--tag=" + "t" * 37), 1, "1 to 36 bytes"),
@@ -193,6 +199,8 @@ BY_HAND = [
     "--shared-dir {share} --readonly --inode-file-handles=mandatory --modcaps=+sys_admin:-mknod --rlimit-nofile 5000",
     "-o source={share} -o no_xattr,no_readdirplus -o loglevel=debug -f",
     "--shared-dir {share} --xattrmap=:map::user.virtiofs.: --translate-uid map:0:1000:1 --log-level error --tag=t",
+    "--shared-dir {share} --migration-mode find-paths --migration-verify-handles --migration-confirm-paths",
+    "--shared-dir {share} --migration-mode=file-handles --migration-on-error guest-error",
 ]
 
 
