@@ -9,6 +9,8 @@ NEED_REPLY = 8
 (GET_FEATURES, SET_FEATURES, SET_OWNER, _, SET_MEM_TABLE, SET_LOG_BASE, _, NUM, ADDR, BASE, GET_BASE, KICK, CALL,
  ERR, GET_PROTOCOL, SET_PROTOCOL, QUEUE_NUM, ENABLE) = range(1, 19)  # fmt: skip
 BACKEND_FD, GET_CONFIG, RESET, SLOTS, ADD, REMOVE = 21, 24, 34, 36, 37, 38
+STATE, CHECK = 42, 43
+SAVE, LOAD = 0, 1
 MEMORY, EVENT = 0, 1  # which descriptor comes first
 
 
@@ -48,6 +50,12 @@ def vhost():
     yield "table", handshake(protocol) + step(SET_MEM_TABLE, table, 1) + ring(2, 1 << 30)
     log = step(SET_LOG_BASE, struct.pack("QQ", 4096, 0), 1) + step(SET_FEATURES, struct.pack("Q", 0x174000000))
     yield "log", start + log + ring(2, (1 << 30) + 0x2000)
+    moving = handshake(protocol | 1 << 19)
+    save, load = (step(STATE, struct.pack("II", way, 0), 1) for way in (SAVE, LOAD))
+    stuck = step(STATE, struct.pack("II", LOAD, 0), 1, EVENT)
+    yield "save", moving + save + step(CHECK) + region(ADD) + ring(1, 1 << 30) + save
+    yield "load", moving + load + step(CHECK) + step(CHECK) + ring(1, 1 << 30)
+    yield "stuck", moving + stuck + save + step(GET_FEATURES) + step(RESET) + step(CHECK) + stuck
     yield "config", handshake(protocol) + step(GET_CONFIG, struct.pack("III", 0, 40, 1) + bytes(40))
 
 

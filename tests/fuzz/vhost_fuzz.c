@@ -117,9 +117,23 @@ static void play(int socket, const uint8_t *data, size_t size)
 	}
 }
 
+/* What a client takes along to another server: anything will do. */
+static int save(void *self, struct fb_state *to)
+{
+	(void)self;
+	return fb_state_put(to, "anything", 8);
+}
+
+static int load(void *self, const void *state, size_t size)
+{
+	(void)self;
+	(void)state;
+	return size == 8 ? 0 : -1;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct fb_driver_ops ops = { .size = sizeof(ops) };
+	static const struct fb_driver_ops ops = { .size = sizeof(ops), .save = save, .load = load };
 	static const struct fb_session_options few = { .size = sizeof(few), .workers = 1 };
 	static const struct fb_virtio_fs_options device = { .size = sizeof(device),
 							    .tag = "fuzz",
@@ -130,6 +144,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (files[0] == 0)
 		make_files();
+	/* A state may have been written there. */
+	CHECK(lseek(files[0], 0, SEEK_SET) == 0 && ftruncate(files[0], 1 << 20) == 0);
 	descriptors = count_descriptors();
 	CHECK(fb_session_new(&ops, NULL, &few, &session) == 0);
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);

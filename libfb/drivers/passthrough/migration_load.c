@@ -54,6 +54,8 @@ static const char *shown(const struct fb_migration_run *path, char room[static S
 {
 	size_t length = path->size < SHOWN_MAX ? path->size : SHOWN_MAX;
 
+	if (length == 0)
+		return "without a name that is known";
 	for (size_t i = 0; i < length; i++)
 		room[i] = path->bytes[i] >= ' ' && path->bytes[i] <= '~' ? path->bytes[i] : '?';
 	room[length] = '\0';
