@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "core/state.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <libfb/log.h>
@@ -128,6 +129,7 @@ static void seal(struct fb_state *state)
 {
 	struct fb_wire_state *head = (void *)state->bytes;
 
+	assert(head && state->size >= sizeof(*head));
 	head->size = htole64(state->size);
 	head->checksum =
 		htole32(checksum(state->bytes + FB_STATE_CHECKED, state->size - FB_STATE_CHECKED));
@@ -181,7 +183,7 @@ int fb_state_measure(const void *bytes, size_t size, size_t *ret_size)
 
 static int check(const uint8_t *bytes, size_t size, struct fb_wire_state *ret_head)
 {
-	size_t whole;
+	size_t whole = 0;
 	int r = fb_state_measure(bytes, size, &whole);
 
 	if (r < 0)
@@ -234,7 +236,7 @@ static int resume(struct fb_session *session, const struct fb_wire_state *head,
 int fb_state_load(struct fb_session *session, const void *bytes, size_t size)
 {
 	const uint8_t *state = bytes;
-	struct fb_wire_state head;
+	struct fb_wire_state head = { 0 };
 	int r = check_possible(session);
 
 	if (r == 0)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Usage: move SOCKET_FROM SOCKET_TO [COMMAND]
+ * Usage: move SOCKET_FROM SOCKET_TO
  *
  * A guest with open files moves from one fbfsd to another one of the same share, for tests of real
- * sandboxes. COMMAND is run on the host while the machine stands still before the move. Prints the
- * step that failed, and what became of an open file without a name.
+ * sandboxes. When the machine stands still before the move it prints "stopped" and waits for a line.
+ * Prints the step that failed, and what became of an open file without a name.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -118,7 +118,7 @@ static int tell_gone(void)
 	return 0;
 }
 
-static int move(const char *from, const char *to, const char *command)
+static int move(const char *from, const char *to)
 {
 	struct guest *left;
 	uint8_t *bytes;
@@ -127,8 +127,9 @@ static int move(const char *from, const char *to, const char *command)
 	STEP(connect_to(from, false));
 	STEP(begin());
 	STEP(guest_stop(guest));
-	if (command)
-		STEP(system(command) == 0 ? 0 : -ENOEXEC);
+	puts("stopped");
+	fflush(stdout);
+	STEP(getchar() == EOF ? -EPIPE : 0);
 	STEP(front_end_save(&guest->fe, STYLE, &bytes, &size));
 	free(bytes);
 	/* The migration has failed, and is tried again. */
@@ -151,8 +152,8 @@ static int move(const char *from, const char *to, const char *command)
 
 int main(int argc, char **argv)
 {
-	if (argc < 3)
+	if (argc != 3)
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
-	return move(argv[1], argv[2], argv[3]) < 0;
+	return move(argv[1], argv[2]) < 0;
 }

@@ -14,10 +14,15 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 GUEST_ERROR = "--migration-on-error=guest-error"
 
 
-def move(first, second, command=None):
-    done = subprocess.run([BUILD / "tests" / "vm" / "move", first.socket, second.socket, *([command] if command else [])],
-                          capture_output=True, text=True, timeout=SECONDS)  # fmt: skip
-    return done.returncode, done.stdout + first.log + second.log
+def move(first, second, meanwhile=None):
+    """Move the guest, and do something on the host while it stands still. Returns a status and what was said."""
+    mover = subprocess.Popen([BUILD / "tests" / "vm" / "move", first.socket, second.socket],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # fmt: skip
+    said = mover.stdout.readline()
+    if said == "stopped\n" and meanwhile:
+        meanwhile()
+    said += mover.communicate("\n", timeout=SECONDS)[0]
+    return mover.returncode, said + first.log + second.log
 
 
 @pytest.mark.parametrize("sandbox", ["namespace", "chroot", "none"])
@@ -36,9 +41,13 @@ def test_sandboxes(serve, area, sandbox, options):
     """Every system call that this takes is allowed there, and paths are those that the server sees."""
     first = serve(f"--sandbox={sandbox}", "--seccomp=kill", GUEST_ERROR, *options)
     second = serve(f"--sandbox={sandbox}", "--seccomp=kill", GUEST_ERROR, *options, source=first.source)
-    # A name is taken away, and another one stays: the tree has to be looked through.
-    command = f"ln '{first.source}/linked' '{first.source}/dir/sub/link' && rm '{first.source}/linked'"
-    status, said = move(first, second, command)
+
+    def rename():
+        """A name is taken away, and another one stays: the tree has to be looked through."""
+        os.link(first.source / "linked", first.source / "dir" / "sub" / "link")
+        os.unlink(first.source / "linked")
+
+    status, said = move(first, second, rename)
     assert status == 0, said
     if options == ("--inode-file-handles=never",):
         assert "gone: node ESTALE, file EBADF" in said

@@ -274,7 +274,7 @@ static int load_nodes(struct loading *loading)
 	int result = 0;
 
 	for (uint64_t i = 0; i < count && result == 0; i++) {
-		struct described node;
+		struct described node = { 0 };
 
 		result = take_node(loading, &node);
 		if (result < 0)

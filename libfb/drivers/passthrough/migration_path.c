@@ -259,7 +259,7 @@ int fb_migration_path_walk(struct fb_passthrough *fs, struct fb_migration_node *
 	for (size_t i = 0; i < count; i++)
 		if (nodes[i].named && !nodes[i].path)
 			walk.missing[walk.missing_count++] = &nodes[i];
-	qsort(walk.missing, walk.missing_count, sizeof(*walk.missing), compare);
+	qsort(walk.missing, walk.missing_count, sizeof(struct fb_migration_node *), compare);
 	result = walk_all(&walk);
 	while (walk.dir_count > 0)
 		free(walk.dirs[--walk.dir_count]);
