@@ -507,6 +507,25 @@ static void test_unlinked(void **state)
 	assert_int_equal(getattr(&there, file.node), -ESTALE);
 }
 
+/* A handle may be of any file of the file system: who takes one must trust who saved it. */
+static void test_handles_are_trusted(void **state)
+{
+	struct fb_passthrough_options options = plain();
+
+	(void)state;
+	if (geteuid() != 0)
+		SKIP_BECAUSE("file handles need root");
+	options.migration_mode = FB_MIGRATION_FILE_HANDLES;
+	start(&options);
+	share_make(&share, "file", "x", 0644);
+	lookup(&share, ROOT, "file");
+	options.migration_mode = FB_MIGRATION_FIND_PATHS;
+	start_there(&options);
+	assert_int_equal(save(), 0);
+	assert_int_equal(load(), -EPERM);
+	says("not trusted");
+}
+
 /* On one file system a file without a name is found by its handle, as long as somebody has it open. */
 static void test_unlinked_by_handle(void **state)
 {
@@ -859,6 +878,7 @@ int main(void)
 		TEST(test_one_file_twice),
 		TEST(test_unlinked),
 		TEST(test_unlinked_by_handle),
+		TEST(test_handles_are_trusted),
 		TEST(test_read_only_there),
 		TEST(test_locks),
 		TEST(test_many),

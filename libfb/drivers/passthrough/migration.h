@@ -9,11 +9,19 @@
 #include <libfb/driver.h>
 #include <libfb/passthrough.h>
 
+#include <errno.h>
+
 struct fb_passthrough;
 
 /* The operations save and load. */
 int fb_migration_save(void *self, struct fb_state *to) FB_MUST_CHECK;
 int fb_migration_load(void *self, const void *state, size_t size) FB_MUST_CHECK;
+
+/* Whether an error is about one file; what is short, is short for all. */
+static inline bool fb_migration_is_about_file(int error)
+{
+	return error != -ENOMEM && error != -ENFILE && error != -EMFILE;
+}
 
 /*
  * Whether the options allow to read file handles and to open files by them. A program that forbids

@@ -43,12 +43,6 @@ static int damaged(const char *what)
 	return fb_fail(EINVAL, "the client's state is damaged: %s", what);
 }
 
-/* What is short, is short for the whole client. */
-static bool is_lasting(int error)
-{
-	return error != -ENOMEM && error != -ENFILE && error != -EMFILE;
-}
-
 /* The path for people; names are any bytes. */
 static const char *shown(const struct fb_migration_run *path, char room[static SHOWN_MAX + 1])
 {
@@ -62,16 +56,21 @@ static const char *shown(const struct fb_migration_run *path, char room[static S
 	return room;
 }
 
+static const char *reason(int error)
+{
+	return error == -EPERM ? "file handles are not trusted here (see the migration's mode)" :
+				 strerror(-error);
+}
+
 /* A file is not there: the whole client is refused, or sees that with this file alone. */
 static int lose(struct loading *loading, const struct described *node, int error)
 {
 	char path[SHOWN_MAX + 1];
-	int result =
-		fb_fail(-error, "node %ju (%s) is not found again: %s", (uintmax_t)node->known.node,
-			shown(&node->path, path), strerror(-error));
+	int result = fb_fail(-error, "node %ju (%s) is not found again: %s",
+			     (uintmax_t)node->known.node, shown(&node->path, path), reason(error));
 
 	if (loading->fs->options.migration_on_error != FB_MIGRATION_GUEST_ERROR ||
-	    !is_lasting(error))
+	    !fb_migration_is_about_file(error))
 		return result;
 	if (loading->lost++ == 0)
 		fb_log(FB_LOG_WARNING, "passthrough: %s", fb_last_error());
@@ -250,6 +249,16 @@ static int verify(struct loading *loading, const struct described *node, int fd)
 		       -ESTALE;
 }
 
+/*
+ * A handle leads to any file of the file system, also outside of the share, so who makes a state up
+ * could choose. Files that have no name can be found in no other way.
+ */
+static bool may_go_by_handle(const struct loading *loading, const struct statx *statx)
+{
+	return statx->stx_nlink == 0 ||
+	       loading->fs->options.migration_mode == FB_MIGRATION_FILE_HANDLES;
+}
+
 static int find_node(struct loading *loading, const struct described *node)
 {
 	FB_SCOPE_FD int fd = open_node(loading, node);
@@ -262,6 +271,8 @@ static int find_node(struct loading *loading, const struct described *node)
 	if ((statx.stx_mode & S_IFMT) != node->known.type ||
 	    (node->by == FB_MIGRATION_HANDLE && statx.stx_ino != node->ino))
 		return -ESTALE;
+	if (node->by == FB_MIGRATION_HANDLE && !may_go_by_handle(loading, &statx))
+		return -EPERM;
 	result = verify(loading, node, fd);
 	if (result < 0)
 		return result;
@@ -345,7 +356,7 @@ static int lose_file(struct loading *loading, const struct described_file *file,
 			     (uintmax_t)file->node, strerror(-error));
 
 	if (loading->fs->options.migration_on_error != FB_MIGRATION_GUEST_ERROR ||
-	    !is_lasting(error))
+	    !fb_migration_is_about_file(error))
 		return result;
 	if (loading->lost++ == 0)
 		fb_log(FB_LOG_WARNING, "passthrough: %s", fb_last_error());
@@ -447,8 +458,8 @@ int fb_migration_load(void *self, const void *state, size_t size)
 
 	fb_handle_settle(fs);
 	free_mounts(&loading);
-	if (result == -ENOMEM)
-		(void)fb_fail(ENOMEM, "no memory to take the client over");
+	if (!fb_migration_is_about_file(result))
+		(void)fb_fail(-result, "the client can not be taken over: %s", strerror(-result));
 	if (result == 0 && loading.lost > 0)
 		fb_log(FB_LOG_WARNING,
 		       "passthrough: %zu files that the client knows are not here: they answer "

@@ -32,9 +32,9 @@ char *fb_migration_path_by_proc(struct fb_passthrough *fs, int fd);
 
 /* A node to be handed over. */
 struct fb_migration_node {
-	struct fb_inode *inode; /* pinned */
-	char *path;             /* NULL: not found */
-	bool named;             /* the file has a name, so that there is a path */
+	struct fb_inode *inode;
+	char *path; /* NULL: not found */
+	bool named; /* the file has a name, so that there is a path */
 };
 
 /* Look for the paths that are missing in the whole tree. Returns 0 or -ENOMEM. */

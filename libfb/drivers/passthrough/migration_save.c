@@ -42,7 +42,8 @@ static int add_node(struct saving *saving, struct fb_inode *inode)
 		saving->nodes = grown;
 		saving->room = room;
 	}
-	grown[saving->count++] = (struct fb_migration_node){ .inode = fb_inode_ref(inode) };
+	/* Not pinned, or the budget could not close the descriptors of those that it is not about. */
+	grown[saving->count++] = (struct fb_migration_node){ .inode = inode };
 	return 0;
 }
 
@@ -82,10 +83,8 @@ static int gather(struct saving *saving)
 
 static void release(struct saving *saving)
 {
-	for (size_t i = 0; i < saving->count; i++) {
-		fb_inode_put(saving->fs, saving->nodes[i].inode);
+	for (size_t i = 0; i < saving->count; i++)
 		free(saving->nodes[i].path);
-	}
 	for (uint32_t i = 0; i < saving->mount_count; i++)
 		free(saving->mounts[i].path);
 	free(saving->mounts);
@@ -105,42 +104,46 @@ static char *path_now(struct fb_passthrough *fs, const struct fb_inode *inode, i
 	return NULL;
 }
 
-static void find_path(struct fb_passthrough *fs, struct fb_migration_node *node)
+/* Find the path, unless there is none. Returns 0, or what there is too little of to go on. */
+static int find_path(struct fb_passthrough *fs, struct fb_migration_node *node)
 {
-	int fd = fb_inode_fd(fs, node->inode);
+	FB_SCOPE_INODE struct fb_inode_pin at = { fs, fb_inode_ref(node->inode) };
+	int fd = fb_inode_fd(fs, at.inode);
 	struct statx now;
 
-	node->named = fd >= 0 && fb_resolve_stat(fd, &now) == 0 && now.stx_nlink > 0;
+	if (fd < 0)
+		return fb_migration_is_about_file(fd) ? 0 : fd;
+	node->named = fb_resolve_stat(fd, &now) == 0 && now.stx_nlink > 0;
 	if (node->named)
-		node->path = path_now(fs, node->inode, fd);
+		node->path = path_now(fs, at.inode, fd);
+	return 0;
 }
 
 /* A path that was right when it was found may not be any more. */
-static void confirm_path(struct fb_passthrough *fs, struct fb_migration_node *node)
+static int confirm_path(struct fb_passthrough *fs, struct fb_migration_node *node)
 {
-	int fd;
-
 	if (!node->path || fb_migration_path_leads_to(fs, node->path, node->inode))
-		return;
+		return 0;
 	free(node->path);
-	fd = fb_inode_fd(fs, node->inode);
-	node->path = fd < 0 ? NULL : path_now(fs, node->inode, fd);
+	node->path = NULL;
+	return find_path(fs, node);
 }
 
 static int find_paths(struct saving *saving)
 {
 	struct fb_passthrough *fs = saving->fs;
-	int result;
+	int result = 0;
 
 	if (fs->options.migration_mode == FB_MIGRATION_FILE_HANDLES)
 		return 0;
-	for (size_t i = 0; i < saving->count; i++)
-		find_path(fs, &saving->nodes[i]);
-	result = fb_migration_path_walk(fs, saving->nodes, saving->count);
+	for (size_t i = 0; i < saving->count && result == 0; i++)
+		result = find_path(fs, &saving->nodes[i]);
+	if (result == 0)
+		result = fb_migration_path_walk(fs, saving->nodes, saving->count);
 	if (!fs->options.migration_confirm_paths)
 		return result;
-	for (size_t i = 0; i < saving->count; i++)
-		confirm_path(fs, &saving->nodes[i]);
+	for (size_t i = 0; i < saving->count && result == 0; i++)
+		result = confirm_path(fs, &saving->nodes[i]);
 	return result;
 }
 
@@ -148,6 +151,7 @@ static int find_paths(struct saving *saving)
 static int handle_of(struct fb_passthrough *fs, struct fb_inode *inode,
 		     struct fb_identity *ret_handle)
 {
+	FB_SCOPE_INODE struct fb_inode_pin at = { fs, fb_inode_ref(inode) };
 	int fd;
 
 	if (inode->handle_size > 0) {
@@ -329,8 +333,8 @@ int fb_migration_save(void *self, struct fb_state *to)
 		put_files(&saving);
 		result = saving.out.result;
 	}
-	if (result == -ENOMEM)
-		(void)fb_fail(ENOMEM, "no memory to hand the client over");
+	if (!fb_migration_is_about_file(result))
+		(void)fb_fail(-result, "the client can not be handed over: %s", strerror(-result));
 	fb_inode_put(fs, root);
 	release(&saving);
 	return result;
