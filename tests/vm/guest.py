@@ -86,10 +86,10 @@ def initramfs(script, folder, programs=()):
 class Guest:
     """
     A running machine. wait() returns the script's status. Without a script the share is the root
-    file system, and its /init is run.
+    file system, and its /init is run. options are more words for QEMU.
     """
 
-    def __init__(self, socket, script, *, processors=1, queues=None, programs=(), memory="512M", reboot=False):
+    def __init__(self, socket, script, *, processors=1, queues=None, programs=(), memory="512M", reboot=False, options=()):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="fb-guest-"))
         self.console_file = self.folder / "console"
         device = f"vhost-user-fs-pci,chardev=fs,tag={TAG},queue-size=1024"
@@ -113,6 +113,7 @@ class Guest:
         self.command += ["-append", words]
         if not reboot:
             self.command.append("-no-reboot")
+        self.command += options
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
     @property
