@@ -214,7 +214,10 @@ static void *messages_main(void *arg)
 	struct virtio_fs *fs = arg;
 	int r = fb_vhost_serve(&fs->device);
 
-	if (r < 0 && !atomic_load(&fs->ended))
+	/* A message that our own end has cut off is no mistake of the front end. */
+	if (atomic_load(&fs->ended))
+		return NULL;
+	if (r < 0)
 		fb_log(FB_LOG_ERR, "%s", fb_last_error());
 	end(fs, r);
 	return NULL;

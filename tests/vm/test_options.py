@@ -112,6 +112,20 @@ def test_ends_by_a_signal(area, share, number, sandbox, connected, keep):
 
 
 @needs_root
+def test_ends_by_a_signal_in_the_middle_of_a_message(area, share):
+    path = area / "s"
+    with Daemon(f"--socket-path={path}", f"--shared-dir={share}") as daemon, socket.socket(socket.AF_UNIX) as connection:
+        daemon.wait_for(path)
+        connection.connect(str(path))
+        features(connection)
+        connection.sendall(bytes(5))
+        time.sleep(0.1)
+        daemon.process.terminate()
+        status, said = daemon.ends()
+    assert status == 0 and "broken" not in said, said
+
+
+@needs_root
 def test_keeps_listening(area, share):
     path = area / "s"
     with Daemon(f"--socket-path={path}", f"--shared-dir={share}", "--keep-listening") as daemon:
