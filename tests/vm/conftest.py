@@ -87,7 +87,11 @@ def boot():
     guests = []
 
     def boot_one(server, script, **how):
-        guests.append(Guest(server.socket, script, **how))
+        def serve_again():
+            assert server.wait() == 0
+            server.start()
+
+        guests.append(Guest(server.socket, script, serve_again=serve_again, **how))
         return guests[-1]
 
     yield boot_one
