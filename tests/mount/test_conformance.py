@@ -7,6 +7,7 @@ import re
 import pytest
 
 from fixtures import BUILD, host, needs_root, run, serve, tidy  # noqa: F401
+from kernel_limits import KERNEL_LIMITS
 
 PROGRAM = BUILD / "tests" / "conformance" / "fb-conformance"
 pytestmark = needs_root
@@ -21,23 +22,6 @@ OPTIONAL = ("acl", "inode-flags")
 # The kernel does not look for deadlocks in the locks of a FUSE file system.
 IMPOSSIBLE = ("deadlock-detection",)
 EVERYTHING = ("--posix-acl", "--set-inode-flags", "--posix-lock", "--flock")
-
-# Checks that no server can pass, by what was asked for, and why.
-KERNEL_LIMITS = {
-    "writeback": {
-        # The kernel keeps the number of blocks that it was told before the pages were written out.
-        "truncate.frees_blocks",
-        "orphan.space_is_accounted_until_closed",
-        "stat.blocks_count_data",
-        "fallocate.punched_hole_frees_blocks",
-    },
-    "no_default_permissions": {
-        # The kernel opens FIFOs and sockets by itself, and asks of programs only whether anybody may run them.
-        "special.fifo_permissions",
-        "special.socket_mode_and_permissions",
-        "exec.needs_execute_bit_of_own_class",
-    },
-}
 
 
 def conformance(folder, required, *words, seconds=110):
