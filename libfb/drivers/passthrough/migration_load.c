@@ -58,8 +58,8 @@ static const char *shown(const struct fb_migration_run *path, char room[static S
 
 static const char *reason(int error)
 {
-	return error == -EPERM ? "file handles are not trusted here (see the migration's mode)" :
-				 strerror(-error);
+	return error == -EACCES ? "file handles are not trusted here (see the migration's mode)" :
+				  strerror(-error);
 }
 
 /* A file is not there: the whole client is refused, or sees that with this file alone. */
@@ -272,7 +272,7 @@ static int find_node(struct loading *loading, const struct described *node)
 	    (node->by == FB_MIGRATION_HANDLE && statx.stx_ino != node->ino))
 		return -ESTALE;
 	if (node->by == FB_MIGRATION_HANDLE && !may_go_by_handle(loading, &statx))
-		return -EPERM;
+		return -EACCES;
 	result = verify(loading, node, fd);
 	if (result < 0)
 		return result;
