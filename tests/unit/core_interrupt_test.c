@@ -292,17 +292,21 @@ static void test_forget_is_no_target(void **state)
 struct stress {
 	struct rig *rig;
 	struct client client;
-	unsigned interrupted, total;
+	unsigned interrupted;
+	_Atomic unsigned total;
 };
 
+/* Takes its time, now more and now less: some interrupts come before the answer, some after it. */
 static int interruptible(struct mock *m, enum mock_op op, struct fb_req *req, int r)
 {
+	static _Atomic unsigned calls;
+	unsigned patience = calls++ % 8 == 0 ? 1000 : 0;
 	struct witness w = { .req = req };
 
 	(void)m;
 	(void)op;
 	fb_req_on_interrupt(req, wake, &w);
-	for (int i = 0; i < 2000 && !fb_req_interrupted(req); i++)
+	for (unsigned i = 0; i < patience && !fb_req_interrupted(req); i++)
 		sched_yield();
 	r = fb_req_interrupted(req) ? -EINTR : r;
 	/* w is on this stack: nobody may touch it from here on. */
@@ -325,13 +329,21 @@ static void *stress_main(void *arg)
 	return NULL;
 }
 
+/* At what each of the others asks right now, or has just been answered, until all are through. */
 static void *shoot(void *arg)
 {
 	struct stress *s = arg;
+	const struct stress *others = s - STRESS_THREADS;
 
-	for (unsigned i = 0; i < STRESS_ROUNDS; i++)
-		for (unsigned t = 0; t < STRESS_THREADS; t++)
-			client_interrupt(&s->client, (uint64_t)(t + 1) * 1000000 + 2 * i);
+	for (bool through = false; !through;) {
+		through = true;
+		for (unsigned t = 0; t < STRESS_THREADS; t++) {
+			unsigned total = others[t].total;
+
+			client_interrupt(&s->client, (uint64_t)(t + 1) * 1000000 + 2 * total);
+			through = through && total == STRESS_ROUNDS;
+		}
+	}
 	return NULL;
 }
 
