@@ -4,7 +4,8 @@
 #include "core/stats.h"
 #include "transport/virtio_ring.h"
 
-#define LENGTH_MAX_NS 50000u
+/* As KVM has it (halt_poll_ns). */
+#define LENGTH_MAX_NS 200000u
 #define LENGTH_START_NS 12500u
 /* After it has turned out to be in the guest's way. */
 #define PAUSE_NS 10000000u
