@@ -4,10 +4,11 @@ import os
 import pathlib
 import re
 import subprocess
+import time
 
 import pytest
 
-from guest import BUILD
+from guest import BUILD, TAG
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the server's descriptors are looked at")
 
@@ -106,6 +107,48 @@ def test_connections(serve, times):
     """Monitors come and go, and leave files open and nodes unforgotten."""
     server = serve("--keep-listening")
     repeat(server, "connections", 10, 10 * times)
+
+
+# A real guest mounts and unmounts; it waits for us to look at the server after the first mounts, and after all.
+MOUNTS = """
+look() {{ touch /mnt/look$1; while [ ! -e /mnt/seen$1 ]; do sleep 0.05; done; }}
+i=0
+while [ $i -lt {count} ]; do
+    umount /mnt || exit 1
+    mount -t virtiofs {tag} /mnt || exit 2
+    echo $i > /mnt/file || exit 3
+    [ "$(cat /mnt/file)" = $i ] && [ $(ls /mnt/many | wc -l) = 100 ] || exit 4
+    i=$((i+1))
+    [ $i != {warm_up} ] || look 0
+done
+look 1
+"""
+
+
+def seen(server, guest, number):
+    look = server.source / f"look{number}"
+    end = time.monotonic() + 500
+    while not look.exists():
+        assert guest.process.poll() is None and time.monotonic() < end, guest.console
+        time.sleep(0.05)
+    figures = Figures(server)
+    (server.source / f"seen{number}").touch()
+    return figures
+
+
+@pytest.mark.parametrize("count", [pytest.param(30, id="few"), pytest.param(1000, marks=pytest.mark.long, id="many")])
+def test_mounts(serve, boot, count):
+    server = serve()
+    (server.source / "many").mkdir()
+    for number in range(100):
+        (server.source / "many" / f"f{number}").touch()
+    guest = boot(server, MOUNTS.format(count=count, tag=TAG, warm_up=count // 10))
+    before, after = seen(server, guest, 0), seen(server, guest, 1)
+    assert guest.wait(60) == 0, guest.console
+    print(f"after {count // 10} mounts: {before}\nafter {count} mounts: {after}")
+    same_memory(before, after)
+    same_descriptors(before, after)
+    assert (server.source / "file").read_text() == f"{count - 1}\n"
 
 
 @pytest.mark.parametrize("files, limit", [
