@@ -177,7 +177,7 @@ static void test_M8_while_a_request_waits(void **state)
 	assert_int_equal(front_end_remove_region(&guest->fe, &guest->ram, late), 0);
 	guest_ram_remove(&guest->ram, late);
 	assert_int_equal(count_mappings(), mappings);
-	late = add_memory(UINT64_C(2) << 40);
+	add_memory(UINT64_C(2) << 40);
 	still_waits();
 	assert_int_equal(front_end_remove_region(&guest->fe, &guest->ram, early), 0);
 	guest_ram_remove(&guest->ram, early);

@@ -160,9 +160,9 @@ static void test_R13_end_in_a_flood(void **state)
 	(void)state;
 	connect_anew(&(struct guest_options){ .queues = 2, .ring_size = 32768 });
 	r = ring();
-	for (uint16_t i = 0; i < r->size; i++) {
-		guest_ring_write_desc(&r->desc[i], 0, 0, FB_VRING_DESC_NEXT, i);
-		guest_ring_offer(r, i);
+	for (unsigned i = 0; i < r->size; i++) {
+		guest_ring_write_desc(&r->desc[i], 0, 0, FB_VRING_DESC_NEXT, (uint16_t)i);
+		guest_ring_offer(r, (uint16_t)i);
 	}
 	guest_ring_kick_now(r);
 	while (!guest_ring_has_used(r))
@@ -237,7 +237,7 @@ static void test_R16_used_ring_is_never_read(void **state)
 	long before;
 
 	(void)state;
-	for (uint16_t i = 0; i < ring()->size; i++) {
+	for (unsigned i = 0; i < ring()->size; i++) {
 		const struct fb_wire_getattr_in in = { 0 };
 		struct request r = request(FB_OP_GETATTR, GUEST_ROOT, &in, sizeof(in));
 
