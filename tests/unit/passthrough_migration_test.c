@@ -280,7 +280,7 @@ static void test_deep(void **state)
 {
 	const struct fb_passthrough_options options = plain();
 	char name[201];
-	uint64_t node = ROOT;
+	uint64_t nodes[41] = { ROOT };
 	struct fb_wire_entry_out entry;
 
 	(void)state;
@@ -288,12 +288,16 @@ static void test_deep(void **state)
 	name[200] = '\0';
 	start(&options);
 	for (unsigned i = 0; i < 40; i++) {
-		assert_int_equal(node_mkdir(&share, node, name, 0755, &entry), 0);
-		node = entry.nodeid;
+		assert_int_equal(node_mkdir(&share, nodes[i], name, 0755, &entry), 0);
+		nodes[i + 1] = entry.nodeid;
 	}
 	start_there(&options);
 	move();
-	assert_int_equal(node_mkdir(&there, node, "below", 0755, &entry), 0);
+	assert_int_equal(node_mkdir(&there, nodes[40], "below", 0755, &entry), 0);
+	/* Nobody finds the way down there afterwards. */
+	assert_int_equal(node_rmdir(&there, nodes[40], "below"), 0);
+	for (unsigned i = 40; i-- > 0;)
+		assert_int_equal(node_rmdir(&there, nodes[i], name), 0);
 }
 
 /* Half of a directory was read before, half of it is read afterwards. */
