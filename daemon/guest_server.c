@@ -246,24 +246,28 @@ static struct sandbox_options sandbox_options(const struct options *options)
 					 .gid_maps = &guest->gid_maps };
 }
 
-int guest_server_check(const struct options *options)
+static int check(const struct options *options, struct capabilities *ret_capabilities)
 {
 	const struct sandbox_options sandbox = sandbox_options(options);
-	struct capabilities capabilities;
 	int result = sandbox_check(&sandbox);
 
 	if (result == 0)
-		result = choose_capabilities(options, &capabilities);
+		result = choose_capabilities(options, ret_capabilities);
 	return result < 0 ? result : fb_passthrough_check(&options->passthrough);
+}
+
+int guest_server_check(const struct options *options)
+{
+	struct capabilities capabilities;
+
+	return check(options, &capabilities);
 }
 
 static enum exit_code start(struct server *server)
 {
 	const struct sandbox_options sandbox = sandbox_options(server->options);
-	int result = guest_server_check(server->options);
+	int result = check(server->options, &server->capabilities);
 
-	if (result == 0)
-		result = choose_capabilities(server->options, &server->capabilities);
 	if (result == 0)
 		result = prepare(server);
 	if (result == 0) {

@@ -68,7 +68,7 @@ int guest_socket_open(struct guest_socket *socket, const struct options *options
 	return socket->path ? 0 : fb_fail(ENOMEM, "out of memory");
 }
 
-/* Wait until a socket has something to read. Returns 1, 0 when stop_fd says that it is to end, or -errno. */
+/* Wait until a socket has something to read. Returns 1, 0 when it is to end, or -errno. */
 static int wait_for(int fd, int stop_fd)
 {
 	struct pollfd fds[] = { { .fd = stop_fd, .events = POLLIN },

@@ -20,8 +20,8 @@ struct guest_socket {
 int guest_socket_open(struct guest_socket *socket, const struct options *options) FB_MUST_CHECK;
 
 /*
- * Wait for a connection on which something is said; stop_fd becomes readable when that is to end. Returns 1 and the
- * connection, 0 when it is to end, or -errno with a sentence.
+ * Wait for a connection on which something is said; stop_fd becomes readable when that is to end.
+ * Returns 1 and the connection, 0 when it is to end, or -errno with a sentence.
  */
 int guest_socket_accept(struct guest_socket *socket, int stop_fd, int *ret_fd) FB_MUST_CHECK;
 

@@ -28,7 +28,7 @@
 
 /* ---- its command line ------------------------------------------------------------------------- */
 
-/* Add --name=value; without a name the value alone. */
+/* Add an option: name with all that stands before the value. */
 static int add(struct words *command, const char *name, const char *value)
 {
 	char *word = NULL;

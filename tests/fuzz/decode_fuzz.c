@@ -7,19 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "protocol/decode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define HEADER_SIZE sizeof(struct fb_wire_in_header)
 #define GROUPS_SHOWN 8
-
-/* Not assert(): this holds in every build. */
-#define CHECK(good)                                                                                \
-	do {                                                                                       \
-		if (!(good))                                                                       \
-			abort();                                                                   \
-	} while (0)
 
 static const struct fb_decode_rules all_rules[] = {
 	{ .minor = FB_KERNEL_MINOR, .flags = UINT64_MAX, .initialized = true },

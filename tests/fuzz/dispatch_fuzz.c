@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "rig.h"
 #include "session_input.h"
 
@@ -17,12 +18,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define STEPS_MAX 64
 #define HEADER_SIZE sizeof(struct fb_wire_in_header)
-
-#define CHECK(good)                                                                                \
-	do {                                                                                       \
-		if (!(good))                                                                       \
-			abort();                                                                   \
-	} while (0)
 
 /* A message whose answer has still to come. */
 struct debt {

@@ -7,17 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "core/session.h"
 #include "protocol/init_flags.h"
 #include "rig.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(good)                                                                                \
-	do {                                                                                       \
-		if (!(good))                                                                       \
-			abort();                                                                   \
-	} while (0)
 
 #define WITH_PERMISSIONS 0x01
 #define WITH_BACKING 0x02

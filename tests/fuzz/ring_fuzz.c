@@ -12,16 +12,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "check.h"
 #include "guest.h"
 #include "guest_fuse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(good)                                                                                \
-	do {                                                                                       \
-		if (!(good))                                                                       \
-			abort();                                                                   \
-	} while (0)
 
 #define OTHER (GUEST_REQUESTS + 1)
 #define RING_SIZE 16

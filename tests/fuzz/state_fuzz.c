@@ -14,18 +14,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "core/state.h"
 #include "drivers/passthrough/state.h"
 #include "passthrough_scratch.h"
 #include "protocol/wire_state.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(good)                                                                                \
-	do {                                                                                       \
-		if (!(good))                                                                       \
-			abort();                                                                   \
-	} while (0)
 
 #define FLAG_DRIVER 0x01
 #define FLAG_GUEST_ERROR 0x02

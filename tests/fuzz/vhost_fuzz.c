@@ -15,15 +15,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "transport/vhost_wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(good)                                                                                \
-	do {                                                                                       \
-		if (!(good))                                                                       \
-			abort();                                                                   \
-	} while (0)
 
 #define STEPS_MAX 48
 
