@@ -114,7 +114,10 @@ uint64_t share_lock_submit(struct share_client *client, const struct share_file 
 			   const struct share_lock *lock);
 void share_interrupt(struct share_client *client, uint64_t unique);
 
-/* How many descriptors this process has open: to find those that leak. */
+/*
+ * How many descriptors this process has open: to find those that leak. Other threads open some for a
+ * moment, so it is the least of several counts over 10 ms: what has leaked is in all of them.
+ */
 unsigned share_descriptors(void);
 
 #endif
