@@ -11,6 +11,8 @@
  *   virtio_fs.h    … to a virtual machine
  *   loopback.h     … to a test in the same process
  *   passthrough.h  a driver that shows a host directory
+ *   path.h         a driver for file systems that think in paths
+ *   listing.h      a directory listing gathered at once
  *   log.h          messages and the last error
  */
 #ifndef LIBFB_FB_H
@@ -19,9 +21,11 @@
 #include <libfb/dev_fuse.h>
 #include <libfb/driver.h>
 #include <libfb/io.h>
+#include <libfb/listing.h>
 #include <libfb/log.h>
 #include <libfb/loopback.h>
 #include <libfb/passthrough.h>
+#include <libfb/path.h>
 #include <libfb/session.h>
 #include <libfb/types.h>
 #include <libfb/virtio_fs.h>

@@ -114,8 +114,6 @@ struct fb_passthrough_options {
 	enum fb_migration_on_error migration_on_error;
 };
 
-#define FB_TIMEOUT_NONE UINT64_MAX
-
 struct fb_passthrough;
 
 /*

@@ -31,6 +31,9 @@ extern "C" {
 /* An operation returns this for "I took the request; fb_req_complete() brings the result". */
 #define FB_PENDING 0x40000000
 
+/* In options, where 0 nanoseconds means the default: 0 nanoseconds. */
+#define FB_TIMEOUT_NONE UINT64_MAX
+
 /* Longest file name in bytes, without the terminating NUL. */
 #define FB_NAME_MAX 255
 
