@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Operations that find, make and remove names.
+ */
+#ifndef LIBFB_PATH_NAME_OPS_H
+#define LIBFB_PATH_NAME_OPS_H
+
+#include <libfb/path.h>
+
+/* Fill in the driver's operations that stand on these of the user's. */
+void fb_path_name_ops(const struct fb_path_ops *ops, struct fb_driver_ops *to);
+
+#endif
