@@ -135,6 +135,16 @@ int fb_sink_put(struct fb_sink *to, const void *data, size_t size)
 	return fb_sink_filled(to, size);
 }
 
+int fb_sink_give(struct fb_sink *to, const void *data, size_t size, void (*release)(void *arg),
+		 void *arg)
+{
+	int r = fb_sink_put(to, data, size);
+
+	if (r == 0 && release)
+		release(arg);
+	return r;
+}
+
 ssize_t fb_sink_from_fd(struct fb_sink *to, int fd, size_t count, uint64_t off)
 {
 	struct iovec part[PIECES_MAX];

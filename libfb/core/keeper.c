@@ -61,21 +61,40 @@ static struct tick tick_look(struct fb_workers *workers)
 /* Start up to count workers more, but no more than limit in all. */
 static void reinforce(struct fb_workers *workers, unsigned count, unsigned limit)
 {
+	if (workers->session->options.own_threads)
+		return;
 	for (unsigned i = 0; i < count && workers->live < limit; i++)
 		if (fb_worker_start(workers) < 0)
 			return;
 }
 
-/* Join the workers that have left. */
-static void reap(struct fb_workers *workers)
+/* Whether a worker does not come back. */
+static bool has_left(struct fb_worker *worker)
+{
+	struct fb_workers *workers = worker->workers;
+
+	FB_SCOPED_LOCK(&workers->left_lock);
+	return worker->left && (!worker->ready || atomic_load(&workers->leave));
+}
+
+void fb_keeper_reap(struct fb_workers *workers)
 {
 	for (struct fb_worker *w = workers->list; w; w = w->next) {
-		if (!w->running || !atomic_load(&w->left))
+		if (!w->running || !has_left(w))
 			continue;
-		pthread_join(w->thread, NULL);
+		if (!w->own)
+			pthread_join(w->thread, NULL);
 		w->running = false;
 		workers->live--;
 	}
+}
+
+/* Wake a worker's thread out of a system call, if it is still ours. */
+static void wake_worker(struct fb_worker *worker)
+{
+	FB_SCOPED_LOCK(&worker->workers->left_lock);
+	if (!worker->left)
+		pthread_kill(worker->thread, fb_wake_signal());
 }
 
 static bool is_idle(const struct fb_worker *worker)
@@ -93,7 +112,7 @@ static void send_away(struct fb_workers *workers, unsigned count)
 		if (!w->running || !is_idle(w))
 			continue;
 		atomic_store(&w->leave, true);
-		pthread_kill(w->thread, fb_wake_signal());
+		wake_worker(w);
 		count--;
 	}
 }
@@ -183,13 +202,16 @@ static void keeper_sleep(struct fb_workers *workers, bool watching)
 void fb_keeper_dismiss(struct fb_workers *workers)
 {
 	atomic_store(&workers->leave, true);
+	if (workers->over_fd >= 0)
+		fb_eventfd_signal(workers->over_fd);
 	while (workers->live > 0) {
 		fb_interrupts_all(workers->session);
 		for (struct fb_worker *w = workers->list; w; w = w->next)
 			if (w->running)
-				pthread_kill(w->thread, fb_wake_signal());
-		keeper_sleep(workers, true);
-		reap(workers);
+				wake_worker(w);
+		fb_keeper_reap(workers);
+		if (workers->live > 0)
+			keeper_sleep(workers, true);
 	}
 }
 
@@ -201,7 +223,7 @@ static bool keep_tick(struct fb_workers *workers, struct demand *demand, unsigne
 	struct tick tick;
 
 	FB_SCOPED_LOCK(&workers->lock);
-	reap(workers);
+	fb_keeper_reap(workers);
 	if (transport->ops->tick)
 		transport->ops->tick(transport);
 	tick = tick_look(workers);
@@ -212,7 +234,7 @@ static bool keep_tick(struct fb_workers *workers, struct demand *demand, unsigne
 	if (*calm < CALM_TICKS || surplus(workers, tick.busy * 100) > 0)
 		return true;
 	/* With somebody idle, or nobody left to start, the next request can not starve. */
-	return tick.idle == 0 && workers->live < options->max_workers;
+	return tick.idle == 0 && workers->live < options->max_workers && !options->own_threads;
 }
 
 /* Stop watching, unless a worker took a request just before and so did not see that. */

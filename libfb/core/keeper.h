@@ -14,6 +14,9 @@ void *fb_keeper_main(void *arg);
 /* Have the keeper look at once. Safe in a signal handler. */
 void fb_keeper_wake(struct fb_workers *workers);
 
+/* Account for the workers that have left; called with their lock held. */
+void fb_keeper_reap(struct fb_workers *workers);
+
 /* Have all workers leave and wait for that; called with their lock held. */
 void fb_keeper_dismiss(struct fb_workers *workers);
 

@@ -38,17 +38,18 @@ static uint32_t workers_by_default(void)
 	return n > WORKERS_DEFAULT_MAX ? WORKERS_DEFAULT_MAX : (uint32_t)n;
 }
 
-static int options_settle(struct fb_session_options *o, uint32_t page_size)
+/* Threads: as many as are kept ready, and at most. */
+static int threads_settle(struct fb_session_options *o)
 {
+	if (o->own_threads) {
+		o->workers = o->workers ? o->workers : BLOCKED_WORKERS_MAX;
+		o->max_workers = o->workers;
+	}
 	if (o->max_workers != 0 && o->workers > o->max_workers)
 		return fb_fail(EINVAL, "workers (%u) is more than max_workers (%u)", o->workers,
 			       o->max_workers);
 	if (o->max_workers > FB_CHANNELS_MAX || o->workers > FB_CHANNELS_MAX)
 		return fb_fail(EINVAL, "at most %d workers are possible", FB_CHANNELS_MAX);
-	if (o->want & o->avoid)
-		return fb_fail(EINVAL, "want and avoid name the same features");
-	if (o->max_write > MAX_WRITE_LIMIT)
-		return fb_fail(EINVAL, "max_write is more than %u bytes", MAX_WRITE_LIMIT);
 	if (o->workers == 0)
 		o->workers = workers_by_default();
 	if (o->max_workers != 0 && o->workers > o->max_workers)
@@ -57,6 +58,15 @@ static int options_settle(struct fb_session_options *o, uint32_t page_size)
 		o->max_workers = o->workers == 1                  ? 1 :
 				 o->workers > BLOCKED_WORKERS_MAX ? o->workers :
 								    BLOCKED_WORKERS_MAX;
+	return 0;
+}
+
+static int options_settle(struct fb_session_options *o, uint32_t page_size)
+{
+	if (o->want & o->avoid)
+		return fb_fail(EINVAL, "want and avoid name the same features");
+	if (o->max_write > MAX_WRITE_LIMIT)
+		return fb_fail(EINVAL, "max_write is more than %u bytes", MAX_WRITE_LIMIT);
 	if (o->max_write == 0)
 		o->max_write = MAX_WRITE_DEFAULT;
 	/* Linux writes a page of its cache back as a whole (fs/fuse/file.c). */
@@ -64,7 +74,7 @@ static int options_settle(struct fb_session_options *o, uint32_t page_size)
 		o->max_write = page_size;
 	if (o->max_pending == 0)
 		o->max_pending = MAX_PENDING_DEFAULT;
-	return 0;
+	return threads_settle(o);
 }
 
 static void session_init_locks(struct fb_session *session)
@@ -296,9 +306,17 @@ int fb_session_wait(struct fb_session *session)
 
 int fb_session_run(struct fb_session *session)
 {
-	int r = fb_session_start(session);
+	int r = fb_session_start(session), worked = 0;
 
-	return r < 0 ? r : fb_session_wait(session);
+	if (r < 0)
+		return r;
+	if (session->options.own_threads)
+		worked = fb_session_work(session);
+	/* Enough other threads serve it: -EBUSY. */
+	if (worked < 0 && worked != -EBUSY)
+		fb_session_stop(session);
+	r = fb_session_wait(session);
+	return r == 0 && worked != -EBUSY ? worked : r;
 }
 
 void fb_session_stop(struct fb_session *session)

@@ -20,7 +20,10 @@ int fb_workers_init(struct fb_workers *workers, struct fb_session *session)
 	if (workers->wake_fd < 0)
 		return -errno;
 	workers->session = session;
+	workers->ready_fd = -1;
+	workers->over_fd = -1;
 	pthread_mutex_init(&workers->lock, NULL);
+	pthread_mutex_init(&workers->left_lock, NULL);
 	pthread_cond_init(&workers->finished_changed, NULL);
 	return 0;
 }
@@ -34,8 +37,13 @@ void fb_workers_fini(struct fb_workers *workers)
 		free(worker);
 	}
 	pthread_cond_destroy(&workers->finished_changed);
+	pthread_mutex_destroy(&workers->left_lock);
 	pthread_mutex_destroy(&workers->lock);
 	close(workers->wake_fd);
+	if (workers->ready_fd >= 0)
+		close(workers->ready_fd);
+	if (workers->over_fd >= 0)
+		close(workers->over_fd);
 }
 
 /*
@@ -53,92 +61,126 @@ static void watch(struct fb_workers *workers)
 		fb_keeper_wake(workers);
 }
 
-static bool must_leave(struct fb_worker *worker)
+bool fb_worker_must_leave(struct fb_worker *worker)
 {
 	return atomic_load_explicit(&worker->leave, memory_order_relaxed) ||
 	       atomic_load_explicit(&worker->workers->leave, memory_order_relaxed);
 }
 
-/* The loop that everything is about. Returns how the connection ended, or 1 when sent away. */
-static int serve(struct fb_worker *worker)
+int fb_worker_serve_one(struct fb_worker *worker)
 {
-	struct fb_channel *channel = worker->channel;
-	const struct fb_transport_ops *transport = channel->transport->ops;
+	struct fb_req *req;
+	int r = fb_channel_receive(worker->channel, &req);
+
+	if (r == 1) {
+		watch(worker->workers);
+		fb_channel_serve(worker->channel, req);
+	}
+	return r;
+}
+
+/* The loop that everything is about. */
+int fb_worker_serve(struct fb_worker *worker)
+{
+	const struct fb_transport_ops *transport = worker->channel->transport->ops;
 	int r = -EINTR;
 
-	while (!must_leave(worker) && (r == 1 || r == -EINTR)) {
-		struct fb_req *req;
-
-		r = fb_channel_receive(channel, &req);
-		if (r == 1) {
-			watch(worker->workers);
-			fb_channel_serve(channel, req);
-		}
-	}
+	while (!fb_worker_must_leave(worker) && (r == 1 || r == -EINTR))
+		r = fb_worker_serve_one(worker);
 	if (transport->leave)
-		transport->leave(channel);
-	return must_leave(worker) ? 1 : r;
+		transport->leave(worker->channel);
+	return fb_worker_must_leave(worker) ? 1 : r;
+}
+
+void fb_worker_leave(struct fb_worker *worker, int r)
+{
+	struct fb_workers *workers = worker->workers;
+	int none = 0;
+
+	if (r < 0)
+		atomic_compare_exchange_strong(&workers->error, &none, r);
+	if (r <= 0)
+		atomic_store(&workers->ended, true);
+	/* An event loop comes here at each turn, and does not wake the keeper for nothing. */
+	FB_SCOPED_LOCK(&workers->left_lock);
+	worker->left = true;
+	if (!worker->ready || r <= 0 || atomic_load(&workers->leave))
+		fb_keeper_wake(workers);
 }
 
 static void *worker_main(void *arg)
 {
 	struct fb_worker *worker = arg;
-	struct fb_workers *workers = worker->workers;
-	int none = 0, r;
 
 	atomic_store(&worker->tid, gettid());
-	r = serve(worker);
-	if (r < 0)
-		atomic_compare_exchange_strong(&workers->error, &none, r);
-	if (r <= 0)
-		atomic_store(&workers->ended, true);
-	atomic_store(&worker->left, true);
-	fb_keeper_wake(workers);
+	fb_worker_leave(worker, fb_worker_serve(worker));
 	return NULL;
 }
 
-/* A worker that has a channel but no thread, or a new one. */
-static struct fb_worker *worker_find(struct fb_workers *workers)
+/* A worker that has a channel but no thread, or a new one. Returns 0 or -errno. */
+static int worker_find(struct fb_workers *workers, struct fb_worker **ret_worker)
 {
 	struct fb_worker *worker;
+	int r;
 
-	for (worker = workers->list; worker; worker = worker->next)
-		if (!worker->running)
-			return worker;
+	for (worker = workers->list; worker && worker->running; worker = worker->next)
+		;
+	*ret_worker = worker;
+	if (worker)
+		return 0;
 	worker = calloc(1, sizeof(*worker));
 	if (!worker)
-		return NULL;
+		return -ENOMEM;
 	worker->workers = workers;
-	if (fb_session_open_channel(workers->session, &worker->channel) < 0) {
+	r = fb_session_open_channel(workers->session, &worker->channel);
+	if (r < 0) {
 		free(worker);
-		return NULL;
+		return r;
 	}
 	worker->next = workers->list;
-	workers->list = worker;
-	return worker;
+	workers->list = *ret_worker = worker;
+	return 0;
+}
+
+int fb_worker_take(struct fb_workers *workers, struct fb_worker **ret_worker)
+{
+	struct fb_worker *worker;
+	int r = worker_find(workers, &worker);
+
+	if (r < 0)
+		return r;
+	atomic_store(&worker->leave, false);
+	atomic_store(&worker->tid, 0);
+	worker->left = false;
+	worker->begun_seen = 0;
+	/* Counted before it can have served anything. */
+	workers->live++;
+	*ret_worker = worker;
+	return 0;
+}
+
+void fb_worker_begun(struct fb_worker *worker)
+{
+	struct fb_workers *workers = worker->workers;
+
+	worker->running = true;
+	if (workers->live > workers->peak)
+		workers->peak = workers->live;
 }
 
 int fb_worker_start(struct fb_workers *workers)
 {
-	struct fb_worker *worker = worker_find(workers);
-	int r;
+	struct fb_worker *worker;
+	int r = fb_worker_take(workers, &worker);
 
-	if (!worker)
-		return -ENOMEM;
-	atomic_store(&worker->leave, false);
-	atomic_store(&worker->left, false);
-	atomic_store(&worker->tid, 0);
-	worker->begun_seen = 0;
-	/* Counted before it can have served anything. */
-	workers->live++;
+	if (r < 0)
+		return r;
 	r = fb_thread_start(&worker->thread, worker_main, worker);
 	if (r < 0) {
 		workers->live--;
 		return r;
 	}
-	worker->running = true;
-	if (workers->live > workers->peak)
-		workers->peak = workers->live;
+	fb_worker_begun(worker);
 	return 0;
 }
 
@@ -159,8 +201,11 @@ int fb_workers_start(struct fb_workers *workers)
 	FB_SCOPED_LOCK(&workers->lock);
 	if (workers->started)
 		return fb_fail(EALREADY, "the session has been started before");
-	for (unsigned i = 0; i < session->options.workers && r == 0; i++)
+	for (unsigned i = 0; i < session->options.workers && !session->options.own_threads; i++) {
 		r = fb_worker_start(workers);
+		if (r < 0)
+			break;
+	}
 	if (r == 0)
 		r = fb_thread_start(&workers->keeper, fb_keeper_main, workers);
 	if (r < 0)

@@ -57,6 +57,16 @@ size_t fb_sink_size(const struct fb_sink *to);
 int fb_sink_put(struct fb_sink *to, const void *data, size_t size) FB_MUST_CHECK;
 
 /*
+ * Append size bytes of data without copying them where the transport can: as the whole of an answer
+ * on /dev/fuse. data must stay as it is until release(arg) is called: once, from any thread, when the
+ * answer has been sent or will not be, whatever becomes of the request; or before this returns, where
+ * the bytes were copied. release may be NULL. Returns 0, or -ERANGE when they do not fit; then nothing
+ * was appended and release is not called.
+ */
+int fb_sink_give(struct fb_sink *to, const void *data, size_t size, void (*release)(void *arg),
+		 void *arg) FB_MUST_CHECK;
+
+/*
  * Show the room not filled yet where it lies, for a driver that fills it in place; then
  * fb_sink_filled() says how much. Borrowed; *ret_count is the number of pieces, which may be more
  * than IOV_MAX.

@@ -41,6 +41,12 @@ struct fb_session_options {
 	bool read_only;
 	/* Features to grant or to withhold whatever the driver says (FB_INIT_*). */
 	uint64_t want, avoid;
+	/*
+	 * Serve in threads of the program: those that are in fb_session_work() or
+	 * fb_session_work_ready(). The library starts none for requests. workers is then how many
+	 * there may be at once (default 64), max_workers is ignored.
+	 */
+	bool own_threads;
 };
 
 /*
@@ -63,15 +69,16 @@ void fb_session_unref(struct fb_session *session);
 
 /*
  * Serve until the client is gone or fb_session_stop() is called; then let the requests under way
- * end, unmount and return. Returns 0 for a clean end, what went wrong, or the errors of
+ * end, unmount and return. With own_threads this thread is one of those that serve. Returns 0 for a clean end, what went wrong, or the errors of
  * fb_session_start().
  */
 int fb_session_run(struct fb_session *session) FB_MUST_CHECK;
 
 /*
- * Begin to serve in threads of the library and return. fb_session_wait() waits for the end. Returns
- * 0; -ENOTCONN when the session is not mounted, or has a loopback; -EALREADY when it has been
- * started before; -ENOMEM, or -EAGAIN when no thread can be started.
+ * Begin to serve in threads of the library and return. fb_session_wait() waits for the end. With
+ * own_threads nothing is served until a thread of the program does it. Returns 0; -ENOTCONN when the
+ * session is not mounted, or has a loopback; -EALREADY when it has been started before; -ENOMEM, or
+ * -EAGAIN when no thread can be started.
  */
 int fb_session_start(struct fb_session *session) FB_MUST_CHECK;
 
@@ -83,6 +90,44 @@ int fb_session_wait(struct fb_session *session) FB_MUST_CHECK;
 
 /* Ask the session to end. Returns at once; safe from any thread and in a signal handler. */
 void fb_session_stop(struct fb_session *session);
+
+/*
+ * With own_threads: serve requests in this thread until the session ends. Any number of threads up to
+ * options.workers may do so; each keeps a reference to the session, and takes the signal
+ * fb_wake_signal() meanwhile even if it blocks it otherwise. Other signals do not end it: their
+ * handlers call fb_session_stop(). When all threads have left, fb_session_wait() says how it ended.
+ *
+ * In them, and in those that call fb_req_complete(), the driver's operations run; but destroy, save
+ * and load run in a thread of the library.
+ *
+ * Returns 0 when the session has ended or was stopped, or what went wrong; -EINVAL without
+ * own_threads; -ENOTCONN before fb_session_start(); -EBUSY when options.workers threads are in it;
+ * -EDEADLK inside an operation; -ENOMEM.
+ */
+int fb_session_work(struct fb_session *session) FB_MUST_CHECK;
+
+/*
+ * With own_threads: return a descriptor that polls readable when there is something to do for
+ * fb_session_work_ready(), for an event loop. There is one, whose thread counts as one of
+ * options.workers. It is borrowed, and stays open until the session is gone; only watch it: what can
+ * be read from it means nothing. Returns 0 and the descriptor; -EINVAL without own_threads; -ENOTCONN
+ * before fb_session_start() and after the end; -EBUSY when options.workers threads are serving;
+ * -EOPNOTSUPP where the transport can not; -ENOMEM, or another -errno where no descriptor can be had.
+ */
+int fb_session_ready_fd(struct fb_session *session, int *ret_fd) FB_MUST_CHECK;
+
+/*
+ * Serve what is there without waiting for more: at most `most` requests (0: 64), so that a turn of
+ * the loop stays short; the descriptor stays readable while there is more. After fb_session_stop() go
+ * on until it returns -ENOTCONN: unmounting may write back what the client has cached. Then take the
+ * descriptor out of the loop; fb_session_wait() says how it ended. To be called by one thread at a
+ * time.
+ *
+ * Returns how many requests were served; 0 when there were none; -ENOTCONN when the session has
+ * ended; -EINVAL before fb_session_ready_fd(); -EBUSY when another thread is in it; -EDEADLK inside
+ * an operation; or what went wrong, which ends the session.
+ */
+int fb_session_work_ready(struct fb_session *session, unsigned most) FB_MUST_CHECK;
 
 /*
  * Wait until the client has been greeted (FUSE_INIT answered) for at most timeout_ms, -1 for ever.
