@@ -22,7 +22,8 @@ struct fb_transport;
 struct fb_answer {
 	const void *head;
 	size_t head_size;
-	size_t placed; /* bytes at the start of the room */
+	size_t placed;     /* bytes at the start of the room */
+	const void *given; /* or at this place, if it is not NULL */
 };
 
 struct fb_transport_ops {
@@ -37,7 +38,12 @@ struct fb_transport_ops {
 	 * end of the connection; -EINTR when woken for nothing; -errno when the channel broke.
 	 */
 	int (*receive)(struct fb_channel *channel, struct fb_req *req);
-	/* The channel's worker goes. NULL: nothing to do. */
+	/*
+	 * Have receive return -EAGAIN where it would wait. Returns a borrowed descriptor that polls
+	 * readable when it would not, or -errno: nothing was changed. NULL: can not.
+	 */
+	int (*ready_fd)(struct fb_channel *channel);
+	/* The channel's worker goes, for a while or for good. NULL: nothing to do. */
 	void (*leave)(struct fb_channel *channel);
 	/*
 	 * Every few milliseconds while workers are in requests, and once after that: let no message
@@ -69,6 +75,7 @@ struct fb_transport {
 	struct fb_session *session; /* borrowed: the session owns its transport */
 	size_t max_room;            /* bytes; set before the first channel is opened */
 	bool default_permissions;   /* the mount checks modes by itself */
+	bool takes_given;           /* an answer's bytes may lie outside of the room */
 	bool threads;               /* served by worker threads; else by its own caller */
 	bool greets_again;          /* a second INIT starts the session anew (a guest's reboot) */
 };

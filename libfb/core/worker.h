@@ -39,7 +39,7 @@ struct fb_workers {
 	bool started, finished;
 	int result;
 	int ready_fd;                      /* for an event loop, or -1 */
-	_Atomic int over_fd;               /* eventfd: nothing is served any more; or -1 */
+	int over_fd;                       /* eventfd: nothing is served any more; or -1 */
 	_Atomic(struct fb_worker *) ready; /* of the event loop */
 	pthread_mutex_t left_lock;         /* innermost */
 	_Atomic unsigned live, peak;

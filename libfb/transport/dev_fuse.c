@@ -7,7 +7,6 @@
 #include <libfb/dev_fuse.h>
 #include <libfb/log.h>
 #include <linux/capability.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -26,6 +25,7 @@
 #include "protocol/init_flags.h"
 #include "protocol/wire.h"
 #include "protocol/wire_dev.h"
+#include "transport/fuse_fd.h"
 #include "transport/mount.h"
 #include "transport/mount_options.h"
 #include "transport/mountpoint.h"
@@ -51,6 +51,7 @@ struct fuse_channel {
 	struct fuse_channel *next;
 	int fd;
 	bool own_fd;
+	bool no_wait; /* for an event loop, which waits itself */
 };
 
 struct dev_fuse {
@@ -97,21 +98,10 @@ struct fb_dev_fuse_sizes fb_dev_fuse_sizes(size_t page, uint32_t max_write, uint
 
 /* ---- channels ------------------------------------------------------------------------------ */
 
-/* Join another descriptor to the connection. Returns it, or -errno. */
-static int clone_fd(int of)
-{
-	FB_SCOPED_FD fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	uint32_t argument = (uint32_t)of;
-
-	if (fd < 0 || ioctl(fd, FB_DEV_IOC_CLONE, &argument) < 0)
-		return -errno;
-	return fb_fd_raise(fb_fd_steal(&fd));
-}
-
 /* Channel 0 has the mounted descriptor itself; others fall back on it where none can be had. */
 static void choose_fd(struct dev_fuse *fuse, struct fuse_channel *channel, unsigned index)
 {
-	int fd = index > 0 ? clone_fd(fuse->mount.fd) : -1;
+	int fd = index > 0 ? fb_fuse_fd_clone(fuse->mount.fd) : -1;
 
 	channel->own_fd = fd >= 0;
 	channel->fd = fd >= 0 ? fd : fuse->mount.fd;
@@ -142,6 +132,26 @@ static int dev_fuse_open_channel(struct fb_transport *transport, unsigned index,
 	return 0;
 }
 
+/* Nobody reads from the channel yet. */
+static int dev_fuse_ready_fd(struct fb_channel *base)
+{
+	struct dev_fuse *fuse = of_transport(base->transport);
+	struct fuse_channel *channel = of_channel(base);
+	int fd = channel->fd, r = 0;
+
+	if (channel->own_fd)
+		r = fb_fuse_fd_no_wait(fd);
+	else
+		r = fd = fb_fuse_fd_ready(fuse->mount.fd, fuse->mount.own);
+	if (r < 0)
+		return r;
+	FB_SCOPED_LOCK(&fuse->lock);
+	channel->own_fd = fd != fuse->mount.fd;
+	channel->fd = fd;
+	channel->no_wait = true;
+	return fd;
+}
+
 static void dev_fuse_close_channel(struct fb_channel *base)
 {
 	struct dev_fuse *fuse = of_transport(base->transport);
@@ -161,16 +171,8 @@ static void dev_fuse_close_channel(struct fb_channel *base)
 
 /* ---- requests ------------------------------------------------------------------------------ */
 
-/* Wait for a descriptor that does not block by itself, as /dev/fd/N may be. */
-static int wait_readable(int fd)
-{
-	struct pollfd one = { .fd = fd, .events = POLLIN };
-
-	return poll(&one, 1, -1) < 0 ? -errno : 0;
-}
-
 /* What an error of read(2) means. Returns 1 to try again, else what receive() is to return. */
-static int read_failed(int fd, int error)
+static int read_failed(const struct fuse_channel *channel, int error)
 {
 	int r;
 
@@ -178,7 +180,7 @@ static int read_failed(int fd, int error)
 	case ENOENT: /* the request was withdrawn while it was copied */
 		return 1;
 	case EAGAIN:
-		r = wait_readable(fd);
+		r = channel->no_wait ? -EAGAIN : fb_fuse_fd_wait(channel->fd);
 		return r < 0 ? r : 1;
 	case EINTR:
 		return -EINTR;
@@ -208,13 +210,14 @@ static int dev_fuse_receive(struct fb_channel *channel, struct fb_req *req)
 	struct dev_fuse *fuse = of_transport(channel->transport);
 	const struct fb_dev_fuse_sizes *sizes = &fuse->sizes;
 	uint8_t *message = (uint8_t *)req->buffer + sizes->lead;
-	int fd = of_channel(channel)->fd, r = 1;
+	const struct fuse_channel *own = of_channel(channel);
 	ssize_t n = -1;
+	int r = 1;
 
 	while (n < 0 && r == 1) {
-		n = read(fd, message, sizes->message);
+		n = read(own->fd, message, sizes->message);
 		if (n < 0)
-			r = read_failed(fd, errno);
+			r = read_failed(own, errno);
 	}
 	if (r != 1)
 		return r;
@@ -271,14 +274,15 @@ static int dev_fuse_send(struct fb_req *req, const struct fb_answer *answer)
 	struct dev_fuse *fuse = of_transport(req->channel->transport);
 	const struct fb_dev_fuse_sizes *sizes = &fuse->sizes;
 	size_t start = round_up(sizes->lead + req->total_size, sizes->page);
+	const void *body = answer->given ? answer->given : (uint8_t *)req->buffer + start;
 	struct iovec iov[] = {
 		{ (void *)(uintptr_t)answer->head, answer->head_size },
-		{ (uint8_t *)req->buffer + start, answer->placed },
+		{ (void *)(uintptr_t)body, answer->placed },
 	};
 	int r, count = answer->placed ? 2 : 1;
 	ssize_t n;
 
-	assert(start + answer->placed <= sizes->buffer);
+	assert(answer->given || start + answer->placed <= sizes->buffer);
 	/* The kernel takes an answer whole or not at all; a signal does not interrupt this. */
 	n = writev(of_channel(req->channel)->fd, iov, count);
 	if (n < 0 && errno == ENOENT && (answer_unique(answer) & FB_UNIQUE_RESEND))
@@ -341,9 +345,10 @@ static void dev_fuse_shut(struct fb_transport *transport)
 {
 	struct dev_fuse *fuse = of_transport(transport);
 	const struct fb_mount_progress progress = { writeback, fuse };
+	bool served = atomic_load(&transport->session->workers.live) > 0;
 
 	if (!fuse->shut)
-		fb_mount_end(&fuse->mount, &progress);
+		fb_mount_end(&fuse->mount, served ? &progress : NULL);
 	fuse->shut = true;
 }
 
@@ -364,6 +369,7 @@ static const struct fb_transport_ops ops = {
 	.open_channel = dev_fuse_open_channel,
 	.close_channel = dev_fuse_close_channel,
 	.receive = dev_fuse_receive,
+	.ready_fd = dev_fuse_ready_fd,
 	.room = dev_fuse_room,
 	.send = dev_fuse_send,
 	.drop = writeback_end,
@@ -431,6 +437,7 @@ static int attach(struct fb_session *session, const struct fb_mount *mount,
 		.ops = &ops,
 		.max_room = fuse->sizes.room,
 		.default_permissions = default_permissions,
+		.takes_given = true,
 		.threads = true,
 	};
 	pthread_mutex_init(&fuse->lock, NULL);

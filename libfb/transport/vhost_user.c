@@ -129,7 +129,8 @@ static int init_rings(struct fb_vhost_device *device)
 		return -ENOMEM;
 	for (unsigned i = 0; i < device->ring_count; i++)
 		fb_ring_init(&device->rings[i], i,
-			     i == FB_VHOST_HIPRIO ? &device->hiprio : &device->requests,
+			     i == FB_VHOST_HIPRIO && !device->one_crew ? &device->hiprio :
+									 &device->requests,
 			     &device->log);
 	return 0;
 }

@@ -32,6 +32,7 @@ struct fb_vhost_device {
 	unsigned ring_count;
 	struct fb_wire_virtio_fs_config config;
 	bool has_tag;             /* config is worth asking for */
+	bool one_crew;            /* who serves requests serves ring 0 too */
 	struct fb_session *state; /* whose state can be handed over; NULL: it can not */
 	/* Told while no ring takes chains: the client is gone, what it knew is to be dropped. */
 	void (*reset)(void *arg);

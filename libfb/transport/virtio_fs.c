@@ -45,6 +45,7 @@ struct virtio_channel {
 	struct fb_ready *ready;
 	struct fb_virtio_ring *ring; /* that this worker takes chains from; NULL: any */
 	unsigned turn;               /* chains in a row */
+	bool no_wait;                /* for an event loop, which waits itself */
 	struct fb_virtio_poll poll;
 };
 
@@ -92,12 +93,12 @@ static int choose_ring(struct virtio_channel *channel)
 	if (ring && channel->turn < TURN)
 		return 1;
 	/* After some time in one ring, those that wait for a worker have their turn. */
-	r = fb_ready_next(channel->ready, !ring, &channel->ring);
+	r = fb_ready_next(channel->ready, !ring && !channel->no_wait, &channel->ring);
 	if (!ring)
 		fb_virtio_poll_woken(&channel->poll);
 	if (r == 1 && ring && ring != channel->ring)
 		fb_ready_name(channel->ready, ring);
-	if (r == -EAGAIN)
+	if (r == -EAGAIN && ring)
 		r = 1;
 	channel->turn = 0;
 	return r;
@@ -119,11 +120,12 @@ static int virtio_receive(struct fb_channel *base, struct fb_req *req)
 			return atomic_load(&fs->result);
 		if (r < 0)
 			return r;
-		fb_virtio_poll(&channel->poll, channel->ring);
+		if (!channel->no_wait)
+			fb_virtio_poll(&channel->poll, channel->ring);
 		r = fb_ring_take(channel->ring, &work->ring, &work->chain);
 		if (r == 0) {
 			channel->ring = NULL;
-			if (fs->may_poll)
+			if (fs->may_poll && !channel->no_wait)
 				fb_virtio_poll_asleep(&channel->poll);
 			continue;
 		}
@@ -141,7 +143,7 @@ static void virtio_tick(struct fb_transport *transport)
 {
 	struct fb_vhost_device *device = &of_transport(transport)->device;
 
-	for (unsigned i = 1; i < device->ring_count; i++)
+	for (unsigned i = device->one_crew ? 0 : 1; i < device->ring_count; i++)
 		if (fb_ring_is_stuck(&device->rings[i]))
 			fb_ready_name(&device->requests, &device->rings[i]);
 }
@@ -164,6 +166,15 @@ static int virtio_open_channel(struct fb_transport *transport, unsigned index,
 	channel->ready = &fs->device.requests;
 	*ret_channel = &channel->channel;
 	return 0;
+}
+
+/* Nobody takes from the channel yet. */
+static int virtio_ready_fd(struct fb_channel *base)
+{
+	struct virtio_channel *channel = of_channel(base);
+
+	channel->no_wait = true;
+	return channel->ready->epoll_fd;
 }
 
 /* Its worker goes: the ring must not wait for it. */
@@ -247,7 +258,8 @@ static void virtio_shut(struct fb_transport *transport)
 	end(fs, atomic_load(&fs->result));
 	shutdown(fs->device.socket, SHUT_RDWR);
 	pthread_join(fs->messages, NULL);
-	pthread_join(fs->hiprio, NULL);
+	if (fs->hiprio_channel)
+		pthread_join(fs->hiprio, NULL);
 }
 
 static void virtio_free(struct fb_transport *transport)
@@ -264,6 +276,7 @@ static const struct fb_transport_ops ops = {
 	.open_channel = virtio_open_channel,
 	.close_channel = virtio_close_channel,
 	.receive = virtio_receive,
+	.ready_fd = virtio_ready_fd,
 	.leave = virtio_leave,
 	.room = fb_virtio_work_room,
 	.send = fb_virtio_work_send,
@@ -320,22 +333,35 @@ static struct virtio_fs *make(const struct fb_session *session)
 	return fs;
 }
 
-/* Start both threads; the transport is the session's already. */
-static int start(struct virtio_fs *fs, struct fb_session *session)
+/* Start ring 0's thread. Returns 0 or -errno. */
+static int start_hiprio(struct virtio_fs *fs, struct fb_session *session)
 {
 	struct fb_channel *channel;
 	int r = fb_session_open_channel(session, &channel);
 
 	if (r < 0)
 		return r;
+	of_channel(channel)->ready = &fs->device.hiprio;
 	fs->hiprio_channel = of_channel(channel);
-	fs->hiprio_channel->ready = &fs->device.hiprio;
-	fb_thread_install_wake();
 	r = fb_thread_start(&fs->hiprio, hiprio_main, fs);
+	if (r < 0)
+		fs->hiprio_channel = NULL;
+	return r;
+}
+
+/* Start the threads; the transport is the session's already. */
+static int start(struct virtio_fs *fs, struct fb_session *session)
+{
+	int r = 0;
+
+	fb_thread_install_wake();
+	/* Where the program has the threads, its driver is called in no others. */
+	if (!fs->device.one_crew)
+		r = start_hiprio(fs, session);
 	if (r < 0)
 		return r;
 	r = fb_thread_start(&fs->messages, messages_main, fs);
-	if (r < 0) {
+	if (r < 0 && fs->hiprio_channel) {
 		fb_ready_end(&fs->device.hiprio);
 		pthread_join(fs->hiprio, NULL);
 	}
@@ -360,6 +386,7 @@ static int attach(struct virtio_fs *fs, struct fb_session *session, int fd)
 	fs->device.reset = on_reset;
 	fs->device.hurry = on_hurry;
 	fs->device.arg = session;
+	fs->device.one_crew = session->options.own_threads;
 	fs->device.state = fb_state_is_possible(session) ? session : NULL;
 	r = fb_vhost_init(&fs->device);
 	if (r < 0) {

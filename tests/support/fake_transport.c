@@ -49,7 +49,8 @@ static void fake_close_channel(struct fb_channel *channel)
 static int receive(struct fb_channel *channel, struct fb_req *req)
 {
 	struct fake_transport *fake = of(channel->transport);
-	ssize_t n = recv(fake->server_fd, req->buffer, MESSAGE_BYTES, 0);
+	int flags = channel == fake->no_wait ? MSG_DONTWAIT : 0;
+	ssize_t n = recv(fake->server_fd, req->buffer, MESSAGE_BYTES, flags);
 
 	if (n > 0 && fake->receive_error)
 		return fake->receive_error;
@@ -57,6 +58,16 @@ static int receive(struct fb_channel *channel, struct fb_req *req)
 		return n == 0 ? 0 : -errno;
 	fb_req_set_message(req, req->buffer, (size_t)n, (size_t)n, NULL, 0);
 	return 1;
+}
+
+static int ready_fd(struct fb_channel *channel)
+{
+	struct fake_transport *fake = of(channel->transport);
+
+	if (fake->ready_error)
+		return fake->ready_error;
+	fake->no_wait = channel;
+	return fake->server_fd;
 }
 
 static int room(struct fb_req *req, size_t head_size, size_t size, struct iovec **ret_iov)
@@ -67,15 +78,24 @@ static int room(struct fb_req *req, size_t head_size, size_t size, struct iovec 
 	return 1;
 }
 
+static const void *body(struct fb_req *req, const struct fb_answer *answer)
+{
+	return answer->given ? answer->given : (uint8_t *)req->buffer + MESSAGE_BYTES;
+}
+
 static int send_answer(struct fb_req *req, const struct fb_answer *answer)
 {
 	struct iovec iov[2] = {
 		{ (void *)(uintptr_t)answer->head, answer->head_size },
-		{ (uint8_t *)req->buffer + MESSAGE_BYTES, answer->placed },
+		{ (void *)(uintptr_t)body(req, answer), answer->placed },
 	};
 	struct msghdr message = { .msg_iov = iov, .msg_iovlen = 2 };
-	int fd = of(req->channel->transport)->server_fd;
+	struct fake_transport *fake = of(req->channel->transport);
+	int fd = fake->server_fd;
 
+	if (fake->send_error)
+		return fake->send_error;
+	fake->given = answer->given;
 	return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
@@ -108,6 +128,7 @@ static const struct fb_transport_ops ops = {
 	.open_channel = fake_open_channel,
 	.close_channel = fake_close_channel,
 	.receive = receive,
+	.ready_fd = ready_fd,
 	.room = room,
 	.send = send_answer,
 	.notify = notify,
@@ -128,6 +149,7 @@ struct fake_transport *fake_transport_attach(struct fb_session *session)
 	fake->transport = (struct fb_transport){
 		.ops = &ops,
 		.max_room = MESSAGE_BYTES,
+		.takes_given = true,
 		.threads = true,
 	};
 	r = fb_session_attach(session, &fake->transport);

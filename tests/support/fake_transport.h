@@ -16,8 +16,12 @@ struct fake_transport {
 	int server_fd, client_fd; /* the client's end belongs to the test */
 	atomic_int channels_open, channels_most;
 	atomic_int shut_count;
-	atomic_int receive_error; /* what the next receive fails with, -errno */
-	int open_error;           /* what opening a channel beyond open_limit fails with */
+	atomic_int receive_error;    /* what the next receive fails with, -errno */
+	int ready_error;             /* what asking for a descriptor fails with */
+	int send_error;              /* what sending an answer fails with */
+	_Atomic(const void *) given; /* of the last answer */
+	struct fb_channel *no_wait;  /* of the event loop */
+	int open_error;              /* what opening a channel beyond open_limit fails with */
 	int open_limit;
 };
 

@@ -112,7 +112,8 @@ int fb_session_work(struct fb_session *session) FB_MUST_CHECK;
  * options.workers. It is borrowed, and stays open until the session is gone; only watch it: what can
  * be read from it means nothing. Returns 0 and the descriptor; -EINVAL without own_threads; -ENOTCONN
  * before fb_session_start() and after the end; -EBUSY when options.workers threads are serving;
- * -EOPNOTSUPP where the transport can not; -ENOMEM, or another -errno where no descriptor can be had.
+ * -EDEADLK inside an operation; -EOPNOTSUPP where the transport can not; -ENOMEM, or another -errno
+ * where no descriptor can be had.
  */
 int fb_session_ready_fd(struct fb_session *session, int *ret_fd) FB_MUST_CHECK;
 
