@@ -137,6 +137,7 @@ static int set_sink(struct fb_req *req)
 	if (count < 0)
 		return count;
 	fb_sink_init(&req->sink, iov, (size_t)count);
+	req->sink.takes_given = transport->takes_given;
 	if (row->reply == FB_REPLY_DIRENTS && count > 0)
 		return set_dirsink(req);
 	return 0;

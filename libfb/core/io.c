@@ -138,11 +138,37 @@ int fb_sink_put(struct fb_sink *to, const void *data, size_t size)
 int fb_sink_give(struct fb_sink *to, const void *data, size_t size, void (*release)(void *arg),
 		 void *arg)
 {
-	int r = fb_sink_put(to, data, size);
+	int r;
 
+	if (to->takes_given && to->size == 0 && size > 0 && size <= to->room &&
+	    to->iov->iov_len >= size) {
+		to->given = (struct fb_given){ data, size, to->iov->iov_base, release, arg };
+		return fb_sink_filled(to, size);
+	}
+	r = fb_sink_put(to, data, size);
 	if (r == 0 && release)
 		release(arg);
 	return r;
+}
+
+const void *fb_sink_settle(struct fb_sink *to)
+{
+	if (to->given.data && to->size > to->given.size) {
+		memcpy(to->given.at, to->given.data, to->given.size);
+		fb_sink_release(to);
+	}
+	return to->given.data;
+}
+
+void fb_sink_release(struct fb_sink *to)
+{
+	struct fb_given given = to->given;
+
+	if (!given.data)
+		return;
+	to->given.data = NULL;
+	if (given.release)
+		given.release(given.arg);
 }
 
 ssize_t fb_sink_from_fd(struct fb_sink *to, int fd, size_t count, uint64_t off)

@@ -20,6 +20,7 @@
 struct parcel {
 	size_t fixed;
 	size_t placed;
+	const void *given; /* see struct fb_answer */
 };
 
 /* A driver's mistake: said once for each, answered with EIO. */
@@ -163,6 +164,7 @@ static int pack_bytes(struct fb_req *req, int result, struct parcel *parcel)
 {
 	(void)result;
 	parcel->placed = req->sink.size;
+	parcel->given = fb_sink_settle(&req->sink);
 	return 0;
 }
 
@@ -201,6 +203,7 @@ static int pack_ioctl(struct fb_req *req, int result, struct parcel *parcel)
 	req->answer.body.ioctl = (struct fb_wire_ioctl_out){ .result = req->out.ioctl_result };
 	parcel->fixed = sizeof(req->answer.body.ioctl);
 	parcel->placed = req->sink.size;
+	parcel->given = fb_sink_settle(&req->sink);
 	return 0;
 }
 
@@ -382,7 +385,7 @@ static void send_answer(struct fb_req *req, int result, uint64_t unique)
 	struct parcel parcel = { 0 };
 	int error = req->args.row ? pack(req, result, &parcel) : result;
 	size_t head = sizeof(req->answer.header) + parcel.fixed;
-	struct fb_answer answer = { &req->answer, head, parcel.placed };
+	struct fb_answer answer = { &req->answer, head, parcel.placed, parcel.given };
 
 	req->answer.header = (struct fb_wire_out_header){
 		.len = (uint32_t)(head + parcel.placed),
@@ -413,4 +416,5 @@ void fb_reply(struct fb_req *req, int result)
 	}
 	free(req->bounce);
 	req->bounce = NULL;
+	fb_sink_release(&req->sink);
 }
