@@ -2,14 +2,16 @@
 /*
  * A server for test_transport.py: every mountpoint gets a file system of its own with one file in
  * memory. Says "serving" once all answer, then what became of each. Some ways of the kernel can be
- * taken away, to see the others at work.
+ * taken away, to see the others at work; and this program can serve with threads or a loop of its own.
  */
 #include <errno.h>
 #include <getopt.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +27,7 @@
 #define FILE_NODE 2
 #define FILE_MAX (8u << 20)
 #define MOUNTS_MAX 8
+#define OWN_MAX 8
 #define IOC_CLONE _IOR(229, 0, uint32_t)
 
 struct memory {
@@ -33,7 +36,13 @@ struct memory {
 	uint8_t bytes[FILE_MAX];
 };
 
-static bool root_is_file, writeback, hang_writes, hold_reads;
+static bool root_is_file, writeback, hang_writes, hold_reads, gives;
+static atomic_uint given, released;
+/* Of our own: threads in fb_session_work(), an event loop, one that leaves as soon as it is to stop. */
+static unsigned own_threads, loop_most;
+static bool loop, loop_quits;
+static pthread_t own[MOUNTS_MAX][OWN_MAX];
+static atomic_bool stopped;
 static useconds_t write_delay_us, lookup_delay_us;
 static struct fb_session_options session_options = { .size = sizeof(session_options) };
 static struct memory memories[MOUNTS_MAX];
@@ -108,6 +117,12 @@ static int do_setattr(void *self, struct fb_req *req, uint64_t node, const struc
 	return 0;
 }
 
+static void let_go(void *arg)
+{
+	(void)arg;
+	atomic_fetch_add(&released, 1);
+}
+
 static int do_read(void *self, struct fb_req *req, uint64_t node, uint64_t fh, struct fb_sink *to,
 		   size_t count, uint64_t off)
 {
@@ -121,7 +136,9 @@ static int do_read(void *self, struct fb_req *req, uint64_t node, uint64_t fh, s
 	pthread_mutex_lock(&memory->lock);
 	if (off < memory->size) {
 		count = count < memory->size - off ? count : memory->size - off;
-		r = fb_sink_put(to, memory->bytes + off, count);
+		given += gives;
+		r = gives ? fb_sink_give(to, memory->bytes + off, count, let_go, NULL) :
+			    fb_sink_put(to, memory->bytes + off, count);
 	}
 	pthread_mutex_unlock(&memory->lock);
 	return r;
@@ -197,16 +214,78 @@ static void forbid(int call, uint32_t number, int error)
 static void stop_all(int signal)
 {
 	(void)signal;
+	stopped = true;
 	for (int i = 0; i < MOUNTS_MAX; i++)
 		if (sessions[i])
 			fb_session_stop(sessions[i]);
 }
 
+static void *work(void *arg)
+{
+	int r = fb_session_work(arg);
+
+	if (r < 0)
+		printf("a thread failed: %s\n", fb_last_error());
+	return NULL;
+}
+
+static void *run_loop(void *arg)
+{
+	struct pollfd fd = { .events = POLLIN };
+	unsigned turns = 0, most = 0;
+	int r = fb_session_ready_fd(arg, &fd.fd);
+
+	if (r < 0) {
+		printf("no loop: %s\n", fb_last_error());
+		fb_session_stop(arg);
+		return NULL;
+	}
+	while (r >= 0 && !(stopped && loop_quits)) {
+		if (poll(&fd, 1, -1) < 0)
+			continue;
+		r = fb_session_work_ready(arg, loop_most);
+		turns++;
+		most = r > (int)most ? (unsigned)r : most;
+	}
+	printf("loop ended: result %d, %u turns, at most %u\n", r, turns, most);
+	return NULL;
+}
+
+/* Serve with threads of this program. Returns 0 or -1. */
+static int serve_ourselves(int i, const char *mountpoint, const struct fb_mount_options *options)
+{
+	struct fb_session *session;
+
+	session_options.own_threads = true;
+	if (fb_session_new(&ops, &memories[i], &session_options, &sessions[i]) < 0 ||
+	    fb_mount(sessions[i], mountpoint, options) < 0 || fb_session_start(sessions[i]) < 0) {
+		printf("failed: %s\n", fb_last_error());
+		return -1;
+	}
+	session = sessions[i];
+	for (unsigned n = 0; n < own_threads + loop; n++)
+		if (pthread_create(&own[i][n], NULL, n < own_threads ? work : run_loop, session))
+			return -1;
+	if (own_threads + loop > 0 && fb_session_wait_ready(session, SERVER_READY_MS) < 0) {
+		printf("failed: %s\n", fb_last_error());
+		return -1;
+	}
+	return 0;
+}
+
 static int serve(int i, const char *mountpoint, const struct fb_mount_options *options)
 {
 	pthread_mutex_init(&memories[i].lock, NULL);
+	if (session_options.own_threads)
+		return serve_ourselves(i, mountpoint, options);
 	return server_serve(&ops, &memories[i], &session_options, mountpoint, options,
 			    &sessions[i]);
+}
+
+static void join_own(int i)
+{
+	for (unsigned n = 0; n < own_threads + loop && own[i][n]; n++)
+		pthread_join(own[i][n], NULL);
 }
 
 /* FNV-1a, as test_transport.py computes it too. */
@@ -234,8 +313,37 @@ static const struct option long_options[] = {
 	{ "max-workers", required_argument, NULL, 'M' },
 	{ "lookup-delay", required_argument, NULL, 'l' },
 	{ "max-write", required_argument, NULL, 's' },
+	{ "own-threads", required_argument, NULL, 'T' },
+	{ "loop", required_argument, NULL, 'L' },
+	{ "loop-quits", no_argument, NULL, 'Q' },
+	{ "give", no_argument, NULL, 'G' },
 	{ 0 },
 };
+
+static void parse_own(int c)
+{
+	session_options.own_threads = true;
+	switch (c) {
+	case 'T':
+		own_threads = (unsigned)atoi(optarg);
+		break;
+	case 'L':
+		loop = true;
+		loop_most = (unsigned)atoi(optarg);
+		break;
+	case 'Q':
+		loop_quits = true;
+		break;
+	case 'G':
+		gives = true;
+		session_options.own_threads = loop || own_threads > 0;
+		break;
+	default:
+		exit(2);
+	}
+	if (own_threads + loop > OWN_MAX)
+		exit(2);
+}
 
 static void parse(int argc, char **argv, struct fb_mount_options *options)
 {
@@ -286,7 +394,7 @@ static void parse(int argc, char **argv, struct fb_mount_options *options)
 			options->options = optarg;
 			break;
 		default:
-			exit(2);
+			parse_own(c);
 		}
 	}
 }
@@ -311,7 +419,9 @@ int main(int argc, char **argv)
 		printf("ended %d: result %d, %zu bytes, checksum %016llx\n", i, r, memories[i].size,
 		       (unsigned long long)checksum(&memories[i]));
 		failed |= r < 0;
+		join_own(i);
 	}
+	printf("given %u, released %u\n", given, released);
 	for (int i = 0; i < MOUNTS_MAX; i++)
 		fb_session_unref(sessions[i]);
 	return failed ? 1 : 0;
