@@ -154,6 +154,49 @@ static void test_no_session(void **state)
 	REFUSED(EINVAL, fb_session_wait_ready(NULL, 0));
 }
 
+/* Threads of the program where the library has them, too soon, or too many. */
+static void test_own_threads(void **state)
+{
+	struct fb_session *session;
+	int fd = -7;
+
+	(void)state;
+	REFUSED(EINVAL, fb_session_work(NULL));
+	REFUSED(EINVAL, fb_session_ready_fd(NULL, &fd));
+	REFUSED(EINVAL, fb_session_work_ready(NULL, 0));
+	assert_int_equal(fb_session_new(&mock.ops, &mock, &options, &session), 0);
+	REFUSED(EINVAL, fb_session_work(session));
+	REFUSED(EINVAL, fb_session_ready_fd(session, &fd));
+	REFUSED(EINVAL, fb_session_work_ready(session, 0));
+	fb_session_unref(session);
+	options.own_threads = true;
+	options.workers = 1025;
+	assert_no_session(EINVAL);
+	options.workers = 0;
+	assert_int_equal(fb_session_new(&mock.ops, &mock, &options, &session), 0);
+	REFUSED(EINVAL, fb_session_ready_fd(session, NULL));
+	REFUSED(ENOTCONN, fb_session_ready_fd(session, &fd));
+	REFUSED(ENOTCONN, fb_session_work(session));
+	REFUSED(EINVAL, fb_session_work_ready(session, 0));
+	REFUSED(ENOTCONN, fb_session_run(session));
+	assert_int_equal(fd, -7);
+	fb_session_unref(session);
+}
+
+/* A program that was built before there were threads of its own. */
+static void test_older_options(void **state)
+{
+	struct fb_session *session;
+
+	(void)state;
+	memset(&options, 0xff, sizeof(options));
+	memset(&options, 0, offsetof(struct fb_session_options, own_threads));
+	options.size = offsetof(struct fb_session_options, own_threads);
+	assert_int_equal(fb_session_new(&mock.ops, &mock, &options, &session), 0);
+	REFUSED(EINVAL, fb_session_work(session));
+	fb_session_unref(session);
+}
+
 static void test_references(void **state)
 {
 	struct fb_session *session;
@@ -244,6 +287,8 @@ int main(void)
 		TEST(test_nothing_to_serve),
 		TEST(test_loopback_is_not_run),
 		TEST(test_no_session),
+		TEST(test_own_threads),
+		TEST(test_older_options),
 		TEST(test_references),
 		TEST(test_signals_belong_to_one),
 		TEST(test_signals_of_the_program),

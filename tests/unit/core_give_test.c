@@ -278,6 +278,29 @@ static void test_pending(void **state)
 	assert_int_equal(answer.header.error, -ENXIO);
 }
 
+static int give_and_complete(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
+			     struct fb_sink *to, size_t count, uint64_t off)
+{
+	int r = do_read(self, req, node, fh, to, count, off);
+
+	assert_int_equal(fb_req_complete(req, 0), 0);
+	released_inside = atomic_load(&released);
+	return r;
+}
+
+/* Also by a driver that makes the mistake to return a result after it has given one. */
+static void test_completed_and_returned(void **state)
+{
+	struct fake_bench *b = *state;
+	struct answer answer;
+
+	b->mock.ops.read = give_and_complete;
+	start(b);
+	assert_int_equal(read_some(b, SIZE, &answer), 5000);
+	assert_int_equal(released_inside, 1);
+	assert_int_equal(released, 1);
+}
+
 /* Behind other bytes, before others, between others: all of them arrive in their order. */
 static void test_among_others(void **state)
 {
@@ -429,6 +452,7 @@ int main(void)
 		TEST(test_answer_is_dropped),
 		TEST(test_refused_request_after_it),
 		TEST(test_pending),
+		TEST(test_completed_and_returned),
 		TEST(test_among_others),
 		TEST(test_twice),
 		TEST(test_nothing),
