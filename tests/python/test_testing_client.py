@@ -4,7 +4,7 @@ import errno
 import os
 import pathlib
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import libfb
 import pytest
@@ -131,7 +131,7 @@ def test_what_a_kernel_refuses_by_itself(c: Client) -> None:
     c.mkdir("/d")
     c.mkdir("/d/e")
     c.write_bytes("/f", b"x")
-    for action, error in [
+    refusals: list[tuple[Callable[[], object], int]] = [
         (lambda: c.mkdir("/d"), errno.EEXIST),
         (lambda: c.mkdir("/"), errno.EEXIST),
         (lambda: c.unlink("/d"), errno.EISDIR),
@@ -146,7 +146,8 @@ def test_what_a_kernel_refuses_by_itself(c: Client) -> None:
         (lambda: c.open("/d", os.O_RDWR), errno.EISDIR),
         (lambda: c.open("/f", os.O_DIRECTORY), errno.ENOTDIR),
         (lambda: c.readlink("/f"), errno.EINVAL),
-    ]:
+    ]
+    for action, error in refusals:
         with pytest.raises(OSError) as raised:
             action()
         assert raised.value.errno == error

@@ -2,6 +2,7 @@
 """The fixtures for pytest, each as a user's test has them."""
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import threading
@@ -9,8 +10,8 @@ from collections.abc import Callable
 
 import libfb
 import pytest
-from libfb.testing import Client, guardian
-from libfb.testing.plugin import fb_client, fb_mount, fb_vm, why_no_mount  # noqa: F401
+from libfb.testing import Client, Watchdog, guardian
+from libfb.testing.plugin import Mounts, fb_client, fb_mount, fb_vm, why_no_mount  # noqa: F401
 
 Mount = Callable[..., str]
 needs_mount = pytest.mark.skipif(bool(why_no_mount()), reason=why_no_mount())
@@ -78,6 +79,25 @@ def test_a_server_that_does_not_start(fb_mount: Mount) -> None:
 
     with pytest.raises(RuntimeError, match="no such luck"):
         fb_mount(make)
+
+
+@needs_mount
+def test_time_is_up(tmp_path: pathlib.Path) -> None:
+    """A server that stands still is told apart from the test, which goes on with an error."""
+    def make() -> object:
+        (tmp_path / "pid").write_text(str(os.getpid()))
+        return libfb.Passthrough(tmp_path)
+
+    with Watchdog(0) as watchdog:
+        mounts = Mounts(watchdog)
+        path = mounts.make(make, timeout=2)
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGSTOP)
+        with pytest.raises(OSError):
+            os.stat(path + "/missing")
+        assert watchdog.fired and "test_time_is_up" in watchdog.stacks()
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGCONT)
+        mounts.end()
+    assert guardian.connections(path) == [] and not os.path.exists(path)
 
 
 def test_vm(fb_vm: Callable[..., object], tmp_path: pathlib.Path) -> None:

@@ -35,6 +35,7 @@ class Watchdog:
         self._signal = signal_number
         self._process: subprocess.Popen[bytes] | None = None
         self._dump = tempfile.TemporaryFile()
+        self._dumped = ""
         _all.add(self)
 
     def start(self) -> Watchdog:
@@ -68,6 +69,8 @@ class Watchdog:
 
     def stacks(self) -> str:
         """What faulthandler has dumped; "" when time was never up."""
+        if self._dump.closed:
+            return self._dumped
         size = os.fstat(self._dump.fileno()).st_size
         return os.pread(self._dump.fileno(), size, 0).decode(errors="replace")
 
@@ -89,6 +92,8 @@ class Watchdog:
             pass
         process.wait(END_SECONDS)
         faulthandler.unregister(self._signal)
+        self._dumped = self.stacks()
+        self._dump.close()
 
     def let_go(self) -> None:
         """Close the pipe in a forked child: the guardian waits for its last end to be closed."""
