@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The fixtures for pytest, each as a user's test has them."""
+import errno
 import os
 import pathlib
 import signal
@@ -91,11 +92,14 @@ def test_time_is_up(tmp_path: pathlib.Path) -> None:
     with Watchdog(0) as watchdog:
         mounts = Mounts(watchdog)
         path = mounts.make(make, timeout=2)
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGSTOP)
-        with pytest.raises(OSError):
+        server = int((tmp_path / "pid").read_text())
+        os.kill(server, signal.SIGSTOP)
+        os.waitpid(server, os.WUNTRACED)  # all its threads stand still
+        with pytest.raises(OSError) as raised:
             os.stat(path + "/missing")
+        assert raised.value.errno in (errno.ECONNABORTED, errno.ENOTCONN)
         assert watchdog.fired and "test_time_is_up" in watchdog.stacks()
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGCONT)
+        os.kill(server, signal.SIGCONT)
         mounts.end()
     assert guardian.connections(path) == [] and not os.path.exists(path)
 
