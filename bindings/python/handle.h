@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The object that owns a session: what libfb.Server holds and gives to the functions that SWIG wraps.
+ */
+#ifndef FBPY_HANDLE_H
+#define FBPY_HANDLE_H
+
+#include "fbpy.h"
+
+int fbpy_handle_init(PyObject *module);
+
+/* The session of a handle, or NULL with an error set. */
+struct fb_session *fbpy_session_of(PyObject *handle);
+/* The same, for another thread to wait in: new reference to the session. */
+
+/* ---- functions of the module; see libfb/_server.py ---- */
+
+/*
+ * session_new(object, server, layer, methods, config, options, source): methods is a dict from names
+ * to numbers of arguments; config has entry_timeout, attr_timeout, negative_timeout (s) and
+ * bytes_names; options is a session_options; source belongs to layer 2: (directory,
+ * passthrough_options).
+ */
+PyObject *session_new(PyObject *object, PyObject *server, int layer, PyObject *methods,
+		      PyObject *config, struct fb_session_options *options, PyObject *source);
+/* End the session and drop everything. May be called again. */
+PyObject *session_close(PyObject *handle);
+/* The number of the node that the client knows by this object or path; None when it knows none. */
+PyObject *session_find(PyObject *handle, PyObject *node);
+/* How many objects are held: (nodes, files, directories). */
+PyObject *session_held(PyObject *handle);
+/* Give each traced line to a callable; None stops it. */
+PyObject *session_set_trace(PyObject *handle, PyObject *callable);
+PyObject *session_statistics(PyObject *handle);
+
+PyObject *loopback_open(PyObject *handle, unsigned minor, unsigned long long offered, bool no_init);
+PyObject *loopback_close(PyObject *handle);
+PyObject *loopback_send(PyObject *handle, PyObject *message, size_t size);
+PyObject *loopback_submit(PyObject *handle, PyObject *message);
+PyObject *loopback_receive(PyObject *handle, unsigned long long ticket, size_t size,
+			   int timeout_ms);
+PyObject *loopback_notification(PyObject *handle, size_t size, int timeout_ms);
+PyObject *loopback_drop_answers(PyObject *handle, unsigned count, int error);
+
+/* Entry, Opened, FdRange, … as the Python layer defines them. */
+PyObject *register_known(PyObject *known);
+PyObject *request_current(void);
+/* Have what the library says given to a callable(level, text); None stops it. */
+PyObject *log_to(PyObject *callable);
+
+#endif

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Flags as enums. Their values are those of the C headers (libfb/types.h)."""
+
+import enum
+
+from ._binding import swig
+
+
+class InitFlags(enum.IntFlag):
+    """Features that client and server agree on (FUSE_INIT)."""
+
+    ASYNC_READ = swig.INIT_ASYNC_READ
+    POSIX_LOCKS = swig.INIT_POSIX_LOCKS
+    FILE_OPS = swig.INIT_FILE_OPS
+    ATOMIC_O_TRUNC = swig.INIT_ATOMIC_O_TRUNC
+    EXPORT_SUPPORT = swig.INIT_EXPORT_SUPPORT
+    BIG_WRITES = swig.INIT_BIG_WRITES
+    DONT_MASK = swig.INIT_DONT_MASK
+    SPLICE_WRITE = swig.INIT_SPLICE_WRITE
+    SPLICE_MOVE = swig.INIT_SPLICE_MOVE
+    SPLICE_READ = swig.INIT_SPLICE_READ
+    FLOCK_LOCKS = swig.INIT_FLOCK_LOCKS
+    HAS_IOCTL_DIR = swig.INIT_HAS_IOCTL_DIR
+    AUTO_INVAL_DATA = swig.INIT_AUTO_INVAL_DATA
+    DO_READDIRPLUS = swig.INIT_DO_READDIRPLUS
+    READDIRPLUS_AUTO = swig.INIT_READDIRPLUS_AUTO
+    ASYNC_DIO = swig.INIT_ASYNC_DIO
+    WRITEBACK_CACHE = swig.INIT_WRITEBACK_CACHE
+    NO_OPEN_SUPPORT = swig.INIT_NO_OPEN_SUPPORT
+    PARALLEL_DIROPS = swig.INIT_PARALLEL_DIROPS
+    HANDLE_KILLPRIV = swig.INIT_HANDLE_KILLPRIV
+    POSIX_ACL = swig.INIT_POSIX_ACL
+    ABORT_ERROR = swig.INIT_ABORT_ERROR
+    MAX_PAGES = swig.INIT_MAX_PAGES
+    CACHE_SYMLINKS = swig.INIT_CACHE_SYMLINKS
+    NO_OPENDIR_SUPPORT = swig.INIT_NO_OPENDIR_SUPPORT
+    EXPLICIT_INVAL_DATA = swig.INIT_EXPLICIT_INVAL_DATA
+    MAP_ALIGNMENT = swig.INIT_MAP_ALIGNMENT
+    SUBMOUNTS = swig.INIT_SUBMOUNTS
+    HANDLE_KILLPRIV_V2 = swig.INIT_HANDLE_KILLPRIV_V2
+    SETXATTR_EXT = swig.INIT_SETXATTR_EXT
+    INIT_EXT = swig.INIT_INIT_EXT
+    RESERVED = swig.INIT_RESERVED
+    SECURITY_CTX = swig.INIT_SECURITY_CTX
+    HAS_INODE_DAX = swig.INIT_HAS_INODE_DAX
+    CREATE_SUPP_GROUP = swig.INIT_CREATE_SUPP_GROUP
+    HAS_EXPIRE_ONLY = swig.INIT_HAS_EXPIRE_ONLY
+    DIRECT_IO_ALLOW_MMAP = swig.INIT_DIRECT_IO_ALLOW_MMAP
+    PASSTHROUGH = swig.INIT_PASSTHROUGH
+    NO_EXPORT_SUPPORT = swig.INIT_NO_EXPORT_SUPPORT
+    HAS_RESEND = swig.INIT_HAS_RESEND
+    ALLOW_IDMAP = swig.INIT_ALLOW_IDMAP
+    OVER_IO_URING = swig.INIT_OVER_IO_URING
+    REQUEST_TIMEOUT = swig.INIT_REQUEST_TIMEOUT
+
+
+class RenameFlags(enum.IntFlag):
+    """Flags of `rename`: those of renameat2(2)."""
+
+    NOREPLACE = swig.RENAME_NOREPLACE
+    EXCHANGE = swig.RENAME_EXCHANGE
+    WHITEOUT = swig.RENAME_WHITEOUT
+
+
+class XattrFlags(enum.IntFlag):
+    """Flags of `setxattr`: those of setxattr(2)."""
+
+    CREATE = swig.XATTR_CREATE
+    REPLACE = swig.XATTR_REPLACE
+    ACL_KILL_SGID = swig.XATTR_ACL_KILL_SGID
+
+
+class LockFlags(enum.IntFlag):
+    """Flags of `getlk` and `setlk`. FLOCK: a BSD lock on the whole file. WAIT: block."""
+
+    FLOCK = swig.LK_FLOCK
+    WAIT = swig.LK_WAIT
+
+
+class IoctlFlags(enum.IntFlag):
+    """Flags of `ioctl`."""
+
+    COMPAT = swig.IOCTL_COMPAT
+    UNRESTRICTED = swig.IOCTL_UNRESTRICTED
+    RETRY = swig.IOCTL_RETRY
+    BITS_32 = swig.IOCTL_32BIT
+    DIR = swig.IOCTL_DIR
+    COMPAT_X32 = swig.IOCTL_COMPAT_X32
+
+
+class SetattrFlags(enum.IntFlag):
+    """Bits of `Changes.valid`."""
+
+    MODE = swig.SETATTR_MODE
+    UID = swig.SETATTR_UID
+    GID = swig.SETATTR_GID
+    SIZE = swig.SETATTR_SIZE
+    ATIME = swig.SETATTR_ATIME
+    MTIME = swig.SETATTR_MTIME
+    FH = swig.SETATTR_FH
+    ATIME_NOW = swig.SETATTR_ATIME_NOW
+    MTIME_NOW = swig.SETATTR_MTIME_NOW
+    LOCKOWNER = swig.SETATTR_LOCKOWNER
+    CTIME = swig.SETATTR_CTIME
+    KILL_SUIDGID = swig.SETATTR_KILL_SUIDGID

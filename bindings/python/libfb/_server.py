@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""One file system served to one client: the session, its threads, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import errno
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from . import _errors, _operations
+from ._aio import Tasks
+from ._binding import swig
+from ._fs import LAYER_LOWER, LAYER_NODES, FileSystem
+from ._results import Conn
+
+_live: weakref.WeakSet[Server] = weakref.WeakSet()
+
+
+def _passthrough_options(fs: Any) -> tuple[Any, Any]:
+    """(directory, struct) of a libfb.Passthrough; TypeError for unknown options."""
+    options = swig.passthrough_options()
+    for name, value in fs.options.items():
+        if not hasattr(options, name) or name.startswith(("_", "this")):
+            raise TypeError(f"{name!r} is no option of Passthrough")
+        if isinstance(value, bool) and not isinstance(getattr(options, name), bool):
+            value = swig.ON if value else swig.OFF  # a switch, whose default is neither
+        setattr(options, name, value)
+    return os.fspath(fs.source), options
+
+
+class Server:
+    """A session of a file system, before it has a client.
+
+    workers: threads that call handlers; with one, the default, handlers never run at the same time.
+    Other options: entry_timeout, attr_timeout, negative_timeout (seconds, instead of the class's);
+    max_write (bytes); read_only; max_pending; max_background; request_timeout_s.
+    """
+
+    def __init__(self, fs: FileSystem, *, workers: int = 1, entry_timeout: float | None = None,
+                 attr_timeout: float | None = None, negative_timeout: float | None = None,
+                 **options: Any) -> None:
+        if not isinstance(fs, FileSystem):
+            raise TypeError(f"a file system derives from libfb.PathFS, NodeFS or Passthrough; "
+                            f"{type(fs).__name__} does not")
+        if workers < 1:
+            raise ValueError("a file system needs at least one worker")
+        self.fs = fs
+        self.bugs = _errors.Bugs()
+        self.error: BaseException | None = None  #: what ended it, if a handler wanted the end
+        self._methods = _operations.methods(fs)
+        self.is_async = any(map(_operations.is_async, self._methods.values()))
+        if self.is_async and workers > 1:
+            raise ValueError("async handlers share one event loop: workers must be 1")
+        self.workers = workers
+        self.tasks = Tasks(lambda error: self._explain("task", error))
+        self._ended = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._started = False
+        self._config = {
+            "entry_timeout": fs.entry_timeout if entry_timeout is None else entry_timeout,
+            "attr_timeout": fs.attr_timeout if attr_timeout is None else attr_timeout,
+            "negative_timeout":
+                fs.negative_timeout if negative_timeout is None else negative_timeout,
+            "bytes_names": fs.names == "bytes",
+            "root": getattr(fs, "root", 1),
+        }
+        self.handle = self._open(options)
+        _live.add(self)
+
+    def _open(self, options: dict[str, Any]) -> Any:
+        fs = self.fs
+        session = swig.session_options()
+        session.workers = self.workers
+        session.own_threads = True
+        for name, value in options.items():
+            if not hasattr(session, name) or name.startswith(("_", "this")):
+                raise TypeError(f"{name!r} is no option of a session")
+            setattr(session, name, value)
+        arity = {name: _operations.arity(method) for name, method in self._methods.items()}
+        if fs._layer == LAYER_NODES and "lookup" not in arity:
+            raise TypeError(f"{type(fs).__name__} needs lookup()")
+        if fs._layer != LAYER_LOWER and "getattr" not in arity:
+            raise TypeError(f"{type(fs).__name__} needs getattr()")
+        source = None
+        if fs._layer == LAYER_LOWER:
+            directory, lower = _passthrough_options(fs)
+            source = (directory, lower.pointer())
+        return swig.session_new(fs, self, fs._layer, arity, self._config, session, source)
+
+    # ---- called by C, with the GIL ----
+
+    def _explain(self, op: str, error: BaseException) -> int:
+        """The errno for an exception that is no plain OSError."""
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            self.error = error
+            self.stop()
+            return errno.EIO
+        return _errors.explain(self.fs, op, error, self.bugs)
+
+    def _spawn(self, coro: Any, request: Any) -> Any:
+        return self.tasks.spawn(coro, request)
+
+    def _init(self, conn: Conn) -> None:
+        init = getattr(self.fs, "init", None)
+        if init is None:
+            return
+        try:
+            init(*(conn,)[:_operations.arity(init)])
+        except BaseException as error:
+            self.error = error
+            raise
+
+    # ---- serving ----
+
+    def serve(self) -> None:
+        """Begin to serve, in threads. The session has its transport."""
+        swig.session_start(self.handle)
+        self._started = True
+        target = self._serve_loop if self.is_async else self._serve
+        for i in range(self.workers):
+            self._start(f"libfb-{i}", target)
+        self._start("libfb-wait", self._wait_session)
+
+    def _start(self, name: str, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _serve(self) -> None:
+        try:
+            swig.session_work(self.handle)
+        except OSError as error:
+            self._failed(error)
+
+    def _serve_loop(self) -> None:
+        asyncio.run(self.serve_in_loop())
+
+    async def serve_in_loop(self) -> None:
+        """Serve in the running event loop until the session has ended."""
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+        self.tasks.attach(loop)
+        fd = swig.session_ready_fd(self.handle)
+
+        def ready() -> None:
+            try:
+                swig.session_work_ready(self.handle, 0)
+            except OSError as error:
+                loop.remove_reader(fd)
+                if error.errno != errno.ENOTCONN:
+                    self._failed(error)
+                if not ended.done():
+                    ended.set_result(None)
+
+        loop.add_reader(fd, ready)
+        try:
+            await ended
+            # What waits is interrupted by the session's end; its tasks must run for that.
+            while not self._ended.is_set():
+                await asyncio.sleep(0.005)
+        finally:
+            loop.remove_reader(fd)
+            self.tasks.cancel_all()
+            self.tasks.detach()
+
+    def _failed(self, error: BaseException) -> None:
+        if self.error is None:
+            self.error = error
+
+    def _wait_session(self) -> None:
+        try:
+            swig.session_wait(self.handle)
+        except OSError as error:
+            self._failed(error)
+        self._ended.set()
+
+    def wait_ready(self, timeout: float) -> None:
+        """Wait until the client has greeted. Raises what init() raised, TimeoutError or
+        ConnectionRefusedError."""
+        try:
+            swig.session_wait_ready(self.handle, int(timeout * 1000))
+        except OSError:
+            if self.error is not None:
+                raise self.error from None
+            raise
+
+    # ---- the end ----
+
+    def stop(self) -> None:
+        """Ask for the end; returns at once. From any thread."""
+        if not self._closed:
+            swig.session_stop(self.handle)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the session is over."""
+        return self._ended.is_set()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the end of the session. Returns whether it has ended."""
+        return self._ended.wait(timeout)
+
+    _closed = False
+
+    def close(self) -> None:
+        """End the session and free everything. May be called twice."""
+        if self._closed:
+            return
+        if threading.current_thread() in self._threads:
+            raise RuntimeError("a handler can not close its own server: call stop()")
+        if self._started:
+            self.stop()
+            self._ended.wait()
+            for thread in self._threads:
+                thread.join()
+        self._closed = True
+        _live.discard(self)
+        swig.session_close(self.handle)
+
+    # ---- figures ----
+
+    def statistics(self) -> dict[str, dict[str, Any]]:
+        """Figures by opcode: requests, errors, bytes_in, bytes_out, latency_ns (sum), buckets (a list
+        of counts: bucket n is for latencies below 2**n us)."""
+        stats: dict[str, dict[str, Any]] = swig.session_statistics(self.handle)
+        return stats
+
+    def held(self) -> tuple[int, int, int]:
+        """How many (nodes, open files, open directories) are held for the client. Nodes only for
+        NodeFS."""
+        held: tuple[int, int, int] = swig.session_held(self.handle)
+        return held
+
+    def trace(self, print_line: Callable[[str], object] | None) -> None:
+        """Have each request and its answer described to a callable; None stops it."""
+        swig.session_set_trace(self.handle, print_line)
+
+
+def _close_all() -> None:
+    """Before the interpreter goes: workers must not run into its ruins."""
+    for server in list(_live):
+        server.close()
+
+
+atexit.register(_close_all)

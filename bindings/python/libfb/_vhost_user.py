@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Shares for virtual machines: virtio-fs devices at a Unix socket."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from typing import Any
+
+from ._binding import swig
+from ._errors import log
+from ._fs import FileSystem
+from ._mount import stop_on_signals
+from ._server import Server
+
+
+class VhostUser:
+    """A share, made by `vhost_user`. A context manager: its end closes the socket.
+
+    Each machine monitor that connects gets a session of its own, one after the other.
+    """
+
+    def __init__(self, fs: FileSystem, socket: str | bytes | os.PathLike[str], *,
+                 tag: str | None = None, group: int = -1, queues: int = 0,
+                 keep_listening: bool = True, **session: Any) -> None:
+        self.fs = fs
+        self.socket = os.fspath(socket)
+        self.error: BaseException | None = None
+        self.sessions = 0  #: how many clients have come so far
+        self._options = session
+        self._keep = keep_listening
+        self._how = swig.virtio_fs_options()
+        if tag is not None:
+            self._how.tag = tag
+        self._how.request_queues = queues
+        Server(fs, **session).close()  # mistakes are told now, not to the first machine
+        self._listen = swig.virtio_fs_listen(self.socket, group & 0xFFFFFFFF)
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._lock = threading.Lock()
+        self._server: Server | None = None
+        self._stopping = False
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="libfb-accept", daemon=True)
+        self._thread.start()
+
+    def _next(self) -> int | None:
+        """The next connection, or None at the end."""
+        select.select([self._listen, self._wake], [], [])
+        return None if self._stopping else swig.virtio_fs_accept(self._listen)
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                fd = self._next()
+                if fd is None:
+                    break
+                self._serve(fd)
+                if not self._keep:
+                    break
+        except OSError as error:
+            self.error = self.error or error
+        finally:
+            self._ended.set()
+
+    def _serve(self, fd: int) -> None:
+        server = Server(self.fs, **self._options)
+        try:
+            swig.virtio_fs_attach(server.handle, fd, self._how)
+        except OSError as error:
+            os.close(fd)
+            server.close()
+            log.error("%s: %s", self.socket, error)
+            return
+        self.sessions += 1
+        server.serve()
+        with self._lock:
+            self._server = server
+            if self._stopping:
+                server.stop()
+        server.join()
+        with self._lock:
+            self._server = None
+        self._end(server)
+
+    def _end(self, server: Server) -> None:
+        error = server.error
+        server.close()
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            self.error = error
+            self._stopping = True
+        elif error is not None:
+            log.error("%s: the connection ended: %s", self.socket, error)
+
+    @property
+    def server(self) -> Server | None:
+        """The session with the machine that is connected now."""
+        return self._server
+
+    def stop(self) -> None:
+        """Ask for the end; returns at once."""
+        with self._lock:
+            self._stopping = True
+            if self._server is not None:
+                self._server.stop()
+        if not self._closed:
+            os.eventfd_write(self._wake, 1)
+
+    def wait(self) -> None:
+        """Wait for the end: of the first connection without keep_listening, else until stop(), Ctrl-C,
+        SIGTERM or SIGHUP. Raises KeyboardInterrupt, or what a handler ended it with."""
+        with stop_on_signals(self.stop):
+            try:
+                self._ended.wait()
+            except KeyboardInterrupt:
+                self.close()
+                raise
+        if self.error is not None:
+            raise self.error
+
+    _closed = False
+
+    def close(self) -> None:
+        """End it and remove the socket. May be called twice."""
+        if self._closed:
+            return
+        self.stop()
+        self._thread.join()
+        self._closed = True
+        os.close(self._listen)
+        os.close(self._wake)
+        try:
+            os.unlink(self.socket)
+        except FileNotFoundError:
+            pass
+
+    def __enter__(self) -> VhostUser:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def vhost_user(fs: FileSystem, socket: str | bytes | os.PathLike[str],
+               **options: Any) -> VhostUser:
+    """Listen at a Unix socket for machine monitors (QEMU, cloud-hypervisor, …) and serve a file system
+    to their guests, as a context manager.
+
+    tag: for monitors that ask the device for it. group: gid that may connect, too. queues: request
+    queues that a guest may use (0: 64). keep_listening (True): wait for the next machine when one has
+    gone. workers, timeouts and the rest: see `Server`. Raises OSError: EADDRINUSE when another server
+    listens there.
+    """
+    return VhostUser(fs, socket, **options)
