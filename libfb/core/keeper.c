@@ -137,6 +137,7 @@ static uint64_t runnable_time(struct fb_workers *workers)
 	return sum;
 }
 
+/* Called with the lock held. */
 static void demand_begin(struct fb_workers *workers, struct demand *demand)
 {
 	*demand = (struct demand){ .since_ns = fb_now_ns(), .runnable_ns = runnable_time(workers) };
@@ -237,6 +238,13 @@ static bool keep_tick(struct fb_workers *workers, struct demand *demand, unsigne
 	return tick.idle == 0 && workers->live < options->max_workers && !options->own_threads;
 }
 
+/* There is work again. */
+static void wake_up(struct fb_workers *workers, struct demand *demand)
+{
+	FB_SCOPED_LOCK(&workers->lock);
+	demand_begin(workers, demand);
+}
+
 /* Stop watching, unless a worker took a request just before and so did not see that. */
 static void rest(struct fb_workers *workers)
 {
@@ -267,7 +275,7 @@ static void keep(struct fb_workers *workers, bool (*over)(const struct fb_worker
 
 		keeper_sleep(workers, watching);
 		if (!watching)
-			demand_begin(workers, &demand);
+			wake_up(workers, &demand);
 		else if (!keep_tick(workers, &demand, &calm))
 			rest(workers);
 	}

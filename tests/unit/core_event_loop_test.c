@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -320,6 +321,47 @@ static void test_pending(void **state)
 	fake_bench_answered(b, 12);
 }
 
+static atomic_bool interrupted;
+
+static void wake(struct fb_req *req, void *arg)
+{
+	(void)req;
+	(void)arg;
+	interrupted = true;
+}
+
+static int hold_until_interrupted(struct mock *m, enum mock_op op, struct fb_req *req, int r)
+{
+	fb_req_on_interrupt(req, wake, NULL);
+	return hold(m, op, req, r);
+}
+
+/*
+ * What is still held back when the session ends is interrupted; the loop hears of the end first, so that
+ * its own tasks can complete it.
+ */
+static void test_pending_at_the_end(void **state)
+{
+	struct fake_bench *b = *state;
+	int fd = begin(b);
+
+	interrupted = false;
+	b->mock.acts[MOCK_getattr] = hold_until_interrupted;
+	serve_greeting(b, fd);
+	fake_bench_getattr(b, 10);
+	assert_int_equal(fb_session_work_ready(b->session, 0), 1);
+	fb_session_stop(b->session);
+	loop_to_end(b, fd);
+	for (int ms = 0; ms < 10000 && !interrupted; ms++)
+		poll(NULL, 0, 1);
+	assert_true(interrupted);
+	assert_int_equal(mock_calls(&b->mock, MOCK_destroy), 0);
+	assert_int_equal(mock_complete(&b->mock, -EINTR), 0);
+	assert_int_equal(fb_session_wait(b->session), 0);
+	assert_int_equal(mock_calls(&b->mock, MOCK_destroy), 1);
+	assert_int_equal(fake_bench_stats(b).pending, 0);
+}
+
 /* Others may serve beside the loop. */
 static void test_beside_a_thread(void **state)
 {
@@ -388,6 +430,7 @@ int main(void)
 		TEST(test_unref_waits),
 		TEST(test_inside_an_operation),
 		TEST(test_pending),
+		TEST(test_pending_at_the_end),
 		TEST(test_beside_a_thread),
 		TEST(test_blocked_signals),
 	};

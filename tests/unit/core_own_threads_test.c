@@ -110,8 +110,8 @@ static void *greet_and_ask(void *arg)
 	struct fake_bench *b = arg;
 
 	fake_greet(b->fake);
+	/* The answer may come too late for the transport, whose end this brings. */
 	fake_bench_getattr(b, 10);
-	fake_bench_answered(b, 10);
 	return NULL;
 }
 

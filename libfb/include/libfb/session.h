@@ -121,8 +121,8 @@ int fb_session_ready_fd(struct fb_session *session, int *ret_fd) FB_MUST_CHECK;
  * Serve what is there without waiting for more: at most `most` requests (0: 64), so that a turn of
  * the loop stays short; the descriptor stays readable while there is more. After fb_session_stop() go
  * on until it returns -ENOTCONN: unmounting may write back what the client has cached. Then take the
- * descriptor out of the loop; fb_session_wait() says how it ended. To be called by one thread at a
- * time.
+ * descriptor out of the loop and complete what is held back; fb_session_wait() says how it ended. To be
+ * called by one thread at a time.
  *
  * Returns how many requests were served; 0 when there were none; -ENOTCONN when the session has
  * ended; -EINVAL before fb_session_ready_fd(); -EBUSY when another thread is in it; -EDEADLK inside
@@ -207,6 +207,7 @@ int fb_notify_prune(struct fb_session *session, const uint64_t *nodes, size_t co
 /*
  * Wait until all queued notifications have been delivered. Returns 0, or -EDEADLK inside an
  * operation, as the kernel may wait for its answer first, and inside done of fb_notify_retrieve().
+ * For the same reason not to be called in the only thread that serves (own_threads).
  */
 int fb_notify_flush(struct fb_session *session) FB_MUST_CHECK;
 
