@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <libfb/log.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/iov.h"
@@ -205,18 +207,87 @@ bool fb_dirsink_plus(const struct fb_dirsink *to)
 
 bool fb_dirsink_fits(const struct fb_dirsink *to, size_t name_len)
 {
-	return fb_dirent_size(name_len, to->plus) <= to->room - to->size;
+	return to->add || fb_dirent_size(name_len, to->plus) <= to->room - to->size;
 }
 
 int fb_dirsink_add(struct fb_dirsink *to, const struct fb_dirent *entry,
 		   const struct fb_entry *plus)
 {
-	/* Without room there is no buffer either. */
-	uint8_t *at = to->room > 0 ? to->buffer + to->size : NULL;
-	int added = fb_dirent_add(at, to->room - to->size, to->plus, entry, plus);
+	uint8_t *at;
+	int added;
 
+	if (to->add)
+		return fb_dirent_valid(entry) ? to->add(to->arg, entry, plus) : -EINVAL;
+	/* Without room there is no buffer either. */
+	at = to->room > 0 ? to->buffer + to->size : NULL;
+	added = fb_dirent_add(at, to->room - to->size, to->plus, entry, plus);
 	if (added < 0)
 		return added;
 	to->size += (size_t)added;
 	return 0;
+}
+
+/* ---- of a driver's own ------------------------------------------------------------------------------ */
+
+/* A source or sink with the one piece that it is made of. */
+struct own_source {
+	struct fb_source source;
+	struct iovec iov;
+};
+
+struct own_sink {
+	struct fb_sink sink;
+	struct iovec iov;
+};
+
+int fb_source_new(const void *data, size_t size, struct fb_source **ret_source)
+{
+	struct own_source *own = calloc(1, sizeof(*own));
+
+	if (!own)
+		return fb_fail(ENOMEM, "no memory for a source");
+	own->iov = (struct iovec){ (void *)(uintptr_t)data, size };
+	fb_source_init(&own->source, &own->iov, 1);
+	*ret_source = &own->source;
+	return 0;
+}
+
+void fb_source_free(struct fb_source *from)
+{
+	free(from);
+}
+
+int fb_sink_new(void *memory, size_t size, struct fb_sink **ret_sink)
+{
+	struct own_sink *own = calloc(1, sizeof(*own));
+
+	if (!own)
+		return fb_fail(ENOMEM, "no memory for a sink");
+	own->iov = (struct iovec){ memory, size };
+	fb_sink_init(&own->sink, &own->iov, 1);
+	*ret_sink = &own->sink;
+	return 0;
+}
+
+void fb_sink_free(struct fb_sink *to)
+{
+	free(to);
+}
+
+int fb_dirsink_new(int (*add)(void *arg, const struct fb_dirent *entry,
+			      const struct fb_entry *plus),
+		   void *arg, bool plus, struct fb_dirsink **ret_sink)
+{
+	struct fb_dirsink *own = calloc(1, sizeof(*own));
+
+	if (!own)
+		return fb_fail(ENOMEM, "no memory for a sink");
+	*own = (struct fb_dirsink){ .plus = plus, .add = add, .arg = arg };
+	*ret_sink = own;
+	return 0;
+}
+
+void fb_dirsink_free(struct fb_dirsink *to)
+{
+	free(to);
 }

@@ -35,6 +35,9 @@ struct fb_dirsink {
 	uint8_t *buffer;
 	size_t room, size;
 	bool plus;
+	/* Of a driver: it takes the entries instead of the buffer. */
+	int (*add)(void *arg, const struct fb_dirent *entry, const struct fb_entry *plus);
+	void *arg;
 };
 
 /* Make a source or sink of these pieces, which are borrowed and used up. */

@@ -32,6 +32,11 @@ size_t fb_dirent_size(size_t name_len, bool plus)
 	return align8(head_size(plus) + name_len);
 }
 
+bool fb_dirent_valid(const struct fb_dirent *dirent)
+{
+	return dirent->ino != 0 && is_name(dirent->name, dirent->name_len);
+}
+
 int fb_dirent_add(void *to, size_t room, bool plus, const struct fb_dirent *dirent,
 		  const struct fb_entry *entry)
 {
@@ -46,7 +51,7 @@ int fb_dirent_add(void *to, size_t room, bool plus, const struct fb_dirent *dire
 	size_t before = head_size(plus), size;
 	uint8_t *at = to;
 
-	if (dirent->ino == 0 || !is_name(dirent->name, dirent->name_len))
+	if (!fb_dirent_valid(dirent))
 		return -EINVAL;
 	size = fb_dirent_size(dirent->name_len, plus);
 	if (size > room)

@@ -25,6 +25,9 @@ struct fb_dirent_view {
 /* Bytes that an entry with a name of name_len bytes takes up. */
 size_t fb_dirent_size(size_t name_len, bool plus);
 
+/* Whether a directory can hold an entry: its name is one, its ino is not 0. */
+bool fb_dirent_valid(const struct fb_dirent *dirent);
+
 /*
  * Write one entry to `to`, which needs no alignment and has room for `room` bytes. With plus,
  * attributes come from entry; NULL, or an entry with node 0, means that there are none at hand.

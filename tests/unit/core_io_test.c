@@ -271,6 +271,86 @@ static void test_dirsink(void **state)
 	assert_int_equal(to.size, 64);
 }
 
+/* ---- of a driver's own ---------------------------------------------------------------------------- */
+
+static void test_own_source(void **state)
+{
+	struct fb_source *from;
+	char copy[8] = "";
+
+	(void)state;
+	assert_int_equal(fb_source_new("abcdef", 6, &from), 0);
+	assert_int_equal(fb_source_size(from), 6);
+	assert_int_equal(fb_source_copy(from, copy, 4), 4);
+	assert_string_equal(copy, "abcd");
+	assert_int_equal(fb_source_skip(from, 9), 2);
+	fb_source_free(from);
+	fb_source_free(NULL);
+}
+
+static void count_release(void *arg)
+{
+	++*(int *)arg;
+}
+
+static void test_own_sink(void **state)
+{
+	char memory[8] = "";
+	struct fb_sink *to;
+	int released = 0;
+
+	(void)state;
+	assert_int_equal(fb_sink_new(memory, 6, &to), 0);
+	assert_int_equal(fb_sink_put(to, "ab", 2), 0);
+	assert_int_equal(fb_sink_give(to, "cd", 2, count_release, &released), 0);
+	assert_int_equal(released, 1); /* copied: nobody would release it later */
+	assert_int_equal(fb_sink_put(to, "efg", 3), -ERANGE);
+	assert_int_equal(fb_sink_size(to), 4);
+	assert_string_equal(memory, "abcd");
+	fb_sink_free(to);
+	fb_sink_free(NULL);
+}
+
+struct names {
+	char text[64];
+	unsigned count, room;
+	uint64_t node;
+};
+
+static int take_name(void *arg, const struct fb_dirent *entry, const struct fb_entry *plus)
+{
+	struct names *names = arg;
+
+	if (names->count == names->room)
+		return -ENOBUFS;
+	strncat(names->text, entry->name, entry->name_len);
+	names->count++;
+	names->node = plus ? plus->node : 0;
+	return 0;
+}
+
+static void test_own_dirsink(void **state)
+{
+	const struct fb_dirent one = { .ino = 1, .cookie = 1, .name = "one", .name_len = 3 };
+	const struct fb_dirent bad = { .ino = 1, .cookie = 1, .name = "a/b", .name_len = 3 };
+	const struct fb_entry plus = { .node = 7 };
+	struct names names = { .room = 2 };
+	struct fb_dirsink *to;
+
+	(void)state;
+	assert_int_equal(fb_dirsink_new(take_name, &names, true, &to), 0);
+	assert_true(fb_dirsink_plus(to));
+	assert_true(fb_dirsink_fits(to, FB_NAME_MAX));
+	assert_int_equal(fb_dirsink_add(to, &one, NULL), 0);
+	assert_int_equal(fb_dirsink_add(to, &bad, NULL), -EINVAL);
+	assert_int_equal(fb_dirsink_add(to, &one, &plus), 0);
+	assert_int_equal(names.node, 7);
+	assert_int_equal(fb_dirsink_add(to, &one, NULL), -ENOBUFS);
+	assert_string_equal(names.text, "oneone");
+	fb_dirsink_free(to);
+	fb_dirsink_free(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +365,9 @@ int main(void)
 		cmocka_unit_test(test_to_file_that_fails),
 		cmocka_unit_test(test_offsets_beyond_all_files),
 		cmocka_unit_test(test_dirsink),
+		cmocka_unit_test(test_own_source),
+		cmocka_unit_test(test_own_sink),
+		cmocka_unit_test(test_own_dirsink),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,18 @@ int fb_sink_filled(struct fb_sink *to, size_t size) FB_MUST_CHECK;
 ssize_t fb_sink_from_fd(struct fb_sink *to, int fd, size_t count, uint64_t off) FB_MUST_CHECK;
 
 /*
+ * Make a source of size bytes at data, or a sink with room for size bytes at memory: for a driver that
+ * calls another driver's read, write and the like with bytes of its own, say to encrypt them. The
+ * memory is borrowed until the source or sink is freed. Returns 0, or -ENOMEM.
+ */
+int fb_source_new(const void *data, size_t size, struct fb_source **ret_source) FB_MUST_CHECK;
+int fb_sink_new(void *memory, size_t size, struct fb_sink **ret_sink) FB_MUST_CHECK;
+
+/* Free what the functions above made (never one that belongs to a request); NULL is ignored. */
+void fb_source_free(struct fb_source *from);
+void fb_sink_free(struct fb_sink *to);
+
+/*
  * A directory listing being filled: the room of readdir and readdirplus.
  */
 struct fb_dirsink;
@@ -108,6 +120,20 @@ int fb_dirsink_add(struct fb_dirsink *to, const struct fb_dirent *entry,
 
 /* Say whether the client wants attributes with the names: true in readdirplus. */
 bool fb_dirsink_plus(const struct fb_dirsink *to);
+
+/*
+ * Make a sink that hands each entry to add instead of sending it: for a driver that calls another
+ * driver's readdir (or, with plus, readdirplus) to look at the names. entry and plus are borrowed for the
+ * call. add returns 0 to go on, or -ENOBUFS for full: then this entry was not taken. With plus the
+ * lookups of the entries that were taken belong to whoever made the sink. arg is borrowed.
+ * Returns 0, or -ENOMEM. Free it with fb_dirsink_free().
+ */
+int fb_dirsink_new(int (*add)(void *arg, const struct fb_dirent *entry,
+			      const struct fb_entry *plus),
+		   void *arg, bool plus, struct fb_dirsink **ret_sink) FB_MUST_CHECK;
+
+/* Free what fb_dirsink_new() made; NULL is ignored. */
+void fb_dirsink_free(struct fb_dirsink *to);
 
 #ifdef __cplusplus
 }
