@@ -108,6 +108,7 @@ static PyObject *changes(const struct fb_setattr *set)
 int fbpy_setattr(struct fbpy_call *call, struct fbpy_args *args, const struct fb_setattr *set,
 		 struct fb_attr_reply *ret_attr)
 {
+	call->set = set;
 	fbpy_push(args, changes(set));
 	push_maybe_file(call, args, set->valid & FB_SETATTR_FH ? &set->fh : NULL);
 	return run(call, args, fbpy_finish_attr, ret_attr);

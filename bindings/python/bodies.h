@@ -9,9 +9,12 @@
 
 #include "fbpy.h"
 
-/* Start an operation of a layer, run ARGS… and BODY with the GIL, return its result. */
-#define FBPY_CALL(op_name, ARGS, ...)                                                              \
-	struct fbpy_call call = { .fs = self, .req = req, .op = FBPY_OP_##op_name };               \
+/* Run an operation of a layer with the GIL, with arguments that ARGS begins, and return its result. */
+#define FBPY_CALL(op_name, ARGS, ...) FBPY_CALL_WITH(op_name, .size = 0, ARGS, ##__VA_ARGS__)
+
+/* The same, with one more FIELD of the call set. */
+#define FBPY_CALL_WITH(op_name, FIELD, ARGS, ...)                                                  \
+	struct fbpy_call call = { .fs = self, .req = req, .op = FBPY_OP_##op_name, FIELD };        \
 	int r;                                                                                     \
                                                                                                    \
 	FBPY_ENTER;                                                                                \

@@ -73,6 +73,8 @@ static int settle(struct fbpy_call *call, PyObject *result)
 		r = taken(call, result);
 	} else if (!result) {
 		r = fbpy_error(call->fs, call->op);
+	} else if (result == fbpy_known.PENDING && call->lower_pending) {
+		r = FB_PENDING;
 	} else if (result == fbpy_known.PENDING) {
 		PyErr_SetString(PyExc_RuntimeError,
 				"PENDING was returned, but the request was not taken: "
@@ -108,6 +110,11 @@ int fbpy_run(struct fbpy_call *call, struct fbpy_args *args)
 	Py_XDECREF(result);
 	drop(args);
 	return r;
+}
+
+struct fbpy_call *fbpy_current(void)
+{
+	return current;
 }
 
 PyObject *fbpy_request_current(void)

@@ -9,6 +9,7 @@
 %{
 #include "fbpy.h"
 #include "handle.h"
+#include "super.h"
 %}
 
 %feature("autodoc", "3");
@@ -243,6 +244,7 @@
 %ignore fbpy_handle_init;
 %ignore fbpy_session_of;
 %include "handle.h"
+%include "super.h"
 
 %init %{
 	if (fbpy_attr_init(m) < 0 || fbpy_request_init(m) < 0 || fbpy_handle_init(m) < 0)

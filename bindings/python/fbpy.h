@@ -72,10 +72,13 @@ struct fbpy_call {
 	struct fb_req *req;
 	enum fbpy_op op;
 	fbpy_finish_fn *finish;
-	void *out, *more;  /* where the result goes: outputs live as long as the request */
-	uint64_t size;     /* bytes asked for or given */
-	uint64_t id;       /* the node or open file that is meant, where finish wants it */
-	PyObject *request; /* struct fbpy_request that stands for this call; or NULL */
+	void *out, *more;    /* where the result goes: outputs live as long as the request */
+	uint64_t size;       /* bytes asked for or given */
+	uint64_t id;         /* the node or open file that is meant, where finish wants it */
+	uint32_t open_flags; /* FB_OPEN_*, for the driver below */
+	const struct fb_setattr *set; /* the same */
+	bool lower_pending;           /* the driver below has taken the request */
+	PyObject *request;            /* struct fbpy_request that stands for this call; or NULL */
 	struct fbpy_call *outer;
 };
 
@@ -146,6 +149,7 @@ extern PyTypeObject *fbpy_attr_type, *fbpy_request_type;
 	X(Opened)                                                                                  \
 	X(FdRange)                                                                                 \
 	X(Lock)                                                                                    \
+	X(StatFS)                                                                                  \
 	X(Changes)                                                                                 \
 	X(Conn)                                                                                    \
 	X(PENDING)
@@ -159,6 +163,8 @@ extern struct fbpy_known fbpy_known;
 bool fbpy_attr_from(PyObject *value, struct fb_attr *ret_attr);
 PyObject *fbpy_attr_to(const struct fb_attr *attr);
 
+/* The call of the handler that runs in this thread, or NULL. */
+struct fbpy_call *fbpy_current(void);
 /* The request of the handler that runs in this thread. New reference. */
 PyObject *fbpy_request_current(void);
 /* Make the object that stands for a call, or find it. New reference; the call has one too. */

@@ -177,29 +177,13 @@ static int node_lookup(SELF, uint64_t parent, const char *name, struct fb_entry 
 
 static int node_getattr(SELF, uint64_t node, const uint64_t *fh, struct fb_attr_reply *ret_attr)
 {
-	struct fbpy_call call = { .fs = self, .req = req, .op = FBPY_OP_getattr, .id = node };
-	int r;
-
-	FBPY_ENTER;
-	struct fbpy_args args = one(self, node);
-
-	r = fbpy_getattr(&call, &args, fh, ret_attr);
-	FBPY_LEAVE;
-	return r;
+	FBPY_CALL_WITH(getattr, .id = node, one(self, node), fh, ret_attr);
 }
 
 static int node_setattr(SELF, uint64_t node, const struct fb_setattr *set,
 			struct fb_attr_reply *ret_attr)
 {
-	struct fbpy_call call = { .fs = self, .req = req, .op = FBPY_OP_setattr, .id = node };
-	int r;
-
-	FBPY_ENTER;
-	struct fbpy_args args = one(self, node);
-
-	r = fbpy_setattr(&call, &args, set, ret_attr);
-	FBPY_LEAVE;
-	return r;
+	FBPY_CALL_WITH(setattr, .id = node, one(self, node), set, ret_attr);
 }
 
 static int node_readlink(SELF, uint64_t node, struct fb_sink *to)
@@ -249,22 +233,21 @@ static int node_link(SELF, uint64_t node, uint64_t new_parent, const char *new_n
 
 static int node_open(SELF, uint64_t node, int flags, uint32_t open_flags, struct fb_open *ret_open)
 {
-	(void)open_flags;
-	FBPY_CALL(open, one(self, node), flags, ret_open);
+	FBPY_CALL_WITH(open, .open_flags = open_flags, one(self, node), flags, ret_open);
 }
 
 static int node_create(SELF, uint64_t parent, const char *name, uint32_t mode, int flags,
 		       uint32_t open_flags, struct fb_entry *ret_entry, struct fb_open *ret_open)
 {
-	(void)open_flags;
-	FBPY_CALL(create, named(self, parent, name), mode, flags, ret_entry, ret_open);
+	FBPY_CALL_WITH(create, .open_flags = open_flags, named(self, parent, name), mode, flags,
+		       ret_entry, ret_open);
 }
 
 static int node_tmpfile(SELF, uint64_t parent, uint32_t mode, int flags, uint32_t open_flags,
 			struct fb_entry *ret_entry, struct fb_open *ret_open)
 {
-	(void)open_flags;
-	FBPY_CALL(tmpfile, one(self, parent), mode, flags, ret_entry, ret_open);
+	FBPY_CALL_WITH(tmpfile, .open_flags = open_flags, one(self, parent), mode, flags, ret_entry,
+		       ret_open);
 }
 
 static int node_read(SELF, uint64_t node, uint64_t fh, struct fb_sink *to, size_t count,

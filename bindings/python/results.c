@@ -109,7 +109,8 @@ static int open_from(struct fbpy_call *call, struct fbpy_slots *slots, struct fb
 	if (is_a(result, fbpy_known.Opened) && !opened_from(result, ret, &handle, &backing))
 		return fbpy_wrong(call, result, "a libfb.Opened with valid fields");
 	/* Saves a round trip, and processes that die with a file of their own mount open. */
-	if (slots == &call->fs->files && !fbpy_has(call->fs, FBPY_OP_flush))
+	if (slots == &call->fs->files && call->fs->layer != FBPY_LOWER &&
+	    !fbpy_has(call->fs, FBPY_OP_flush))
 		ret->flags |= FB_FOPEN_NOFLUSH;
 	if (call->fs->layer == FBPY_LOWER)
 		return fbpy_u64(handle, &ret->fh) ? 0 : fbpy_wrong(call, result, "an fh");

@@ -1,9 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Print where the distribution keeps packages with extensions, relative to the prefix."""
+"""Usage: sitearch.py PREFIX: print where packages with extensions are found, relative to PREFIX."""
 
 import sysconfig
+import sys
 
-names = sysconfig.get_scheme_names()
-scheme = next((s for s in ("deb_system", "rpm_prefix") if s in names),
-              sysconfig.get_default_scheme())
-print(sysconfig.get_path("platlib", scheme, vars={"base": "@", "platbase": "@"})[2:])
+#: Distributions' own schemes for what they package, before what Python itself would say.
+SCHEMES = ("deb_system", "rpm_prefix")
+
+
+def main() -> None:
+    names = sysconfig.get_scheme_names()
+    local = sys.argv[1].rstrip("/") == "/usr/local" and "posix_local" in names
+    scheme = "posix_local" if local else next((s for s in SCHEMES if s in names),
+                                              sysconfig.get_default_scheme())
+    path = sysconfig.get_path("platlib", scheme, vars={"base": "@", "platbase": "@"})
+    print(path.removeprefix("@/local/").removeprefix("@/"))
+
+
+main()

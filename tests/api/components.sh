@@ -58,9 +58,12 @@ component daemon '*/bin/fbfsd' '*/mount.fuse.fbfsd' '*/bash-completion/completio
 	'*/zsh/*/_fbfsd' '*/fish/vendor_completions.d/fbfsd.fish' '*/qemu/vhost-user/60-fbfsd.json' "${man8[@]}"
 component doc '*/doc/libfb/README.md' '*/doc/libfb/NEWS.md' '*/doc/libfb/SECURITY.md' \
 	'*/doc/libfb/LICENSE' "${examples[@]}"
+[[ ! -d $FB_BUILD_DIR/py ]] || component python '*/libfb/*.py' '*/libfb/_fbc.*.so' '*/libfb/py.typed' \
+	'*/libfb-*.dist-info/*'
 
 install_to whole
-sort "$work"/{runtime,dev,daemon,doc}.list >"$work/sum"
+touch "$work/python.list" # without the binding
+sort "$work"/{runtime,dev,daemon,python,doc}.list >"$work/sum"
 twice=$(uniq -d "$work/sum")
 [[ -z $twice ]] || complain "in two components: $twice"
 diff -u "$work/whole.list" "$work/sum" >"$work/diff" ||

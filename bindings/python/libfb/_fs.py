@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from . import _setattr
+from ._binding import swig
 from ._results import Changes
 
 #: What C calls these layers: enum fbpy_layer.
@@ -60,10 +61,28 @@ class NodeFS(FileSystem):
     root: Any = 1
 
 
+def _lower(op: str) -> Any:
+    """A method that calls the driver's operation, for super() in a subclass's own."""
+
+    def call(self: Passthrough, *args: Any) -> Any:
+        return swig.lower_call(op, args)
+
+    call.__name__ = op
+    call.__doc__ = f"The driver's {op}, for the request that is being handled."
+    call.__libfb_default__ = lambda fs: False  # type: ignore[attr-defined]
+    return call
+
+
 class Passthrough(FileSystem):
     """A directory of the host, served by the driver in C. Methods of a subclass are called instead of
-    the driver's operations, and can call those by super(); the rest never enters Python. Nodes and
-    handles are the driver's numbers.
+    the driver's operations, and can call those by super(): ``super().read(node, fh, off, size)`` gives
+    bytes, ``super().lookup(parent, name)`` an Entry, ``super().open(node, flags)`` an Opened,
+    ``super().readdir(node, fh)`` a list of (name, Attr with type and ino only). The rest never enters
+    Python. Nodes and handles are the driver's numbers. super() works until a handler's first await.
+    release(node, fh) and releasedir(node, fh) are told of the end; the driver's own run after them.
+
+    A name or an open file that the driver gave has to be returned or it is lost: an entry counts a
+    lookup, an Opened a descriptor.
 
     source: directory (or regular file). options: fields of C's struct fb_passthrough_options, such as
     read_only=True or cache=libfb.Cache.NEVER. Raises TypeError for an option that does not exist.
@@ -74,3 +93,37 @@ class Passthrough(FileSystem):
     def __init__(self, source: str | bytes | os.PathLike[str], **options: Any) -> None:
         self.source = source
         self.options = options
+
+    lookup = _lower("lookup")
+    getattr = _lower("getattr")
+    setattr = _lower("setattr")
+    readlink = _lower("readlink")
+    symlink = _lower("symlink")
+    mknod = _lower("mknod")
+    mkdir = _lower("mkdir")
+    unlink = _lower("unlink")
+    rmdir = _lower("rmdir")
+    rename = _lower("rename")
+    link = _lower("link")
+    open = _lower("open")
+    create = _lower("create")
+    tmpfile = _lower("tmpfile")
+    read = _lower("read")
+    write = _lower("write")
+    flush = _lower("flush")
+    fsync = _lower("fsync")
+    opendir = _lower("opendir")
+    readdir = _lower("readdir")
+    fsyncdir = _lower("fsyncdir")
+    statfs = _lower("statfs")
+    syncfs = _lower("syncfs")
+    setxattr = _lower("setxattr")
+    getxattr = _lower("getxattr")
+    listxattr = _lower("listxattr")
+    removexattr = _lower("removexattr")
+    access = _lower("access")
+    getlk = _lower("getlk")
+    setlk = _lower("setlk")
+    fallocate = _lower("fallocate")
+    lseek = _lower("lseek")
+    copy_file_range = _lower("copy_file_range")

@@ -145,6 +145,6 @@ class Conn:
 
 
 swig.register_known({
-    "Entry": Entry, "Opened": Opened, "FdRange": FdRange, "Lock": Lock, "Changes": Changes,
-    "Conn": Conn, "PENDING": PENDING,
+    "Entry": Entry, "Opened": Opened, "FdRange": FdRange, "Lock": Lock, "StatFS": StatFS,
+    "Changes": Changes, "Conn": Conn, "PENDING": PENDING,
 })
