@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The path layer and several threads: nobody works on the wrong file while names move. */
+#include "cmocka_setup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "path_rig.h"
+
+#define ROOT FB_ROOT_NODE
+#define ROUNDS 1500
+
+static int set_up(void **state)
+{
+	*state = path_rig_start();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	path_rig_end(*state);
+	return 0;
+}
+
+/* A thread with a client of its own. */
+struct actor {
+	struct path_rig *rig;
+	struct client *client;
+	pthread_t thread;
+	uint64_t parent, node, ino;
+	const char *names[2];
+	atomic_bool *ends;
+	unsigned done, wrong;
+};
+
+static void begin(struct actor *actor, struct path_rig *rig, void *(*run)(void *), unsigned number)
+{
+	actor->rig = rig;
+	actor->client = calloc(1, sizeof(*actor->client));
+	assert_non_null(actor->client);
+	client_init(actor->client, rig->loop);
+	actor->client->unique = 1000000u * (number + 1);
+	assert_int_equal(pthread_create(&actor->thread, NULL, run, actor), 0);
+}
+
+static void end(struct actor *actor)
+{
+	pthread_join(actor->thread, NULL);
+	client_let_go(actor->client);
+	free(actor->client);
+}
+
+static int rename_once(struct actor *actor, const char *from, const char *to, uint32_t flags)
+{
+	struct fb_wire_rename2_in in = { .newdir = actor->parent, .flags = flags };
+	char names[64];
+	int length = snprintf(names, sizeof(names), "%s%c%s", from, '\0', to) + 1;
+
+	return client_call(actor->client, FB_OP_RENAME2, actor->parent, &in, sizeof(in), names,
+			   (size_t)length);
+}
+
+/* To and fro. */
+static void *rename_all_the_time(void *arg)
+{
+	struct actor *actor = arg;
+
+	for (int i = 0; i < ROUNDS; i++)
+		actor->wrong +=
+			rename_once(actor, actor->names[i % 2], actor->names[1 - i % 2], 0) != 0;
+	return NULL;
+}
+
+static void *exchange_all_the_time(void *arg)
+{
+	struct actor *actor = arg;
+
+	for (int i = 0; i < ROUNDS; i++)
+		actor->wrong += rename_once(actor, actor->names[0], actor->names[1],
+					    FB_RENAME_EXCHANGE) != 0;
+	return NULL;
+}
+
+/* The node is always there, and always the same file. */
+static void *look_all_the_time(void *arg)
+{
+	struct actor *actor = arg;
+
+	while (!*actor->ends) {
+		const struct fb_wire_attr_out *out = client_body(actor->client);
+
+		if (client_getattr(actor->client, actor->node) != 0 || out->attr.ino != actor->ino)
+			actor->wrong++;
+		actor->done++;
+	}
+	return NULL;
+}
+
+static uint64_t make(struct path_rig *rig, uint64_t parent, const char *name, const char *path,
+		     uint32_t mode, uint64_t *ret_ino)
+{
+	uint64_t node, ino = path_tree_make(&rig->tree, path, mode);
+
+	assert_int_equal(path_lookup(rig, parent, name, &node), 0);
+	if (ret_ino)
+		*ret_ino = ino;
+	return node;
+}
+
+static void test_getattr_while_directories_move(void **state)
+{
+	struct path_rig *rig = *state;
+	struct actor movers[3] = { 0 }, lookers[2] = { 0 };
+	uint64_t a, d, e;
+	atomic_bool ends = false;
+
+	/* "/a" and "/b" change names as a whole, "/a/d" and "/a/e" inside of it. */
+	a = make(rig, ROOT, "a", "/a", S_IFDIR | 0755, NULL);
+	d = make(rig, a, "d", "/a/d", S_IFDIR | 0755, NULL);
+	e = make(rig, a, "e", "/a/e", S_IFDIR | 0755, NULL);
+	lookers[0].node = make(rig, d, "x", "/a/d/x", S_IFREG | 0644, &lookers[0].ino);
+	lookers[1].node = make(rig, e, "x", "/a/e/x", S_IFREG | 0644, &lookers[1].ino);
+	make(rig, d, "1", "/a/d/1", S_IFREG | 0644, NULL);
+	rig->tree.slow_us = 20;
+	movers[0] = (struct actor){ .parent = ROOT, .names = { "a", "b" } };
+	movers[1] = (struct actor){ .parent = a, .names = { "d", "e" } };
+	movers[2] = (struct actor){ .parent = d, .names = { "1", "2" } };
+	for (unsigned i = 0; i < 2; i++) {
+		lookers[i].ends = &ends;
+		begin(&lookers[i], rig, look_all_the_time, i);
+	}
+	begin(&movers[0], rig, rename_all_the_time, 2);
+	begin(&movers[1], rig, exchange_all_the_time, 3);
+	begin(&movers[2], rig, rename_all_the_time, 4);
+	for (unsigned i = 0; i < 3; i++) {
+		end(&movers[i]);
+		assert_int_equal(movers[i].wrong, 0);
+	}
+	ends = true;
+	for (unsigned i = 0; i < 2; i++) {
+		end(&lookers[i]);
+		assert_int_equal(lookers[i].wrong, 0);
+		assert_true(lookers[i].done > 0);
+	}
+	path_expect(rig, lookers[0].node, "/a/d/x");
+}
+
+/* Whatever each of them gets for an answer: nobody waits for ever, nothing is left over. */
+static void *do_anything(void *arg)
+{
+	static const char *const names[] = { "a", "b", "c" };
+	struct actor *actor = arg;
+	struct client *c = actor->client;
+	unsigned seed = (unsigned)c->unique;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		const char *name = names[(unsigned)rand_r(&seed) % 3];
+		uint64_t node = ROOT;
+		int what = rand_r(&seed) % 7;
+
+		if (c->given_count > 0)
+			node = c->given[(unsigned)rand_r(&seed) % c->given_count].node;
+		actor->parent = node;
+		if (what == 0)
+			client_name(c, FB_OP_LOOKUP, node, name);
+		else if (what == 1)
+			client_call(c, FB_OP_MKDIR, node,
+				    &(struct fb_wire_mkdir_in){ .mode = 0755 }, 8, name, 2);
+		else if (what == 2)
+			client_create(c, node, name, O_RDWR);
+		else if (what == 3)
+			client_name(c, rand_r(&seed) % 2 ? FB_OP_UNLINK : FB_OP_RMDIR, node, name);
+		else if (what == 4)
+			rename_once(actor, name, names[(unsigned)rand_r(&seed) % 3],
+				    rand_r(&seed) % 2 ? FB_RENAME_EXCHANGE : 0);
+		else if (what == 5)
+			client_getattr(c, node);
+		if (c->given_count > 20 || what == 6)
+			client_let_go(c);
+	}
+	return NULL;
+}
+
+static void test_everything_at_once(void **state)
+{
+	struct path_rig *rig = *state;
+	struct actor actors[4] = { 0 };
+
+	for (unsigned i = 0; i < 4; i++)
+		begin(&actors[i], rig, do_anything, i);
+	for (unsigned i = 0; i < 4; i++)
+		end(&actors[i]);
+	assert_int_equal(path_rig_nodes(rig), 0);
+}
+
+static void test_everything_at_once_pending(void **state)
+{
+	struct path_rig *rig = *state;
+
+	path_rig_pend(rig);
+	test_everything_at_once(state);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_getattr_while_directories_move),
+		TEST(test_everything_at_once),
+		TEST(test_everything_at_once_pending),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
