@@ -62,8 +62,9 @@ def test_hello_says_what_is_wrong():
     assert done.returncode == 1 and "/nowhere" in done.stderr
 
 
-def test_memfs_holds_a_tree(example, area):
-    example("memfs", area / "mnt")
+@pytest.mark.parametrize("name", ["memfs", "notes"])
+def test_memory_holds_a_tree(example, area, name):
+    example(name, area / "mnt")
     tree = area / "mnt" / "tree"
     subprocess.run(["cp", "-a", ROOT / "libfb" / "include", tree], check=True, timeout=SECONDS)
     subprocess.run(["diff", "-r", ROOT / "libfb" / "include", tree], check=True, timeout=SECONDS)
@@ -96,3 +97,35 @@ def test_memfs_names_and_sizes(example, area):
         file.seek(1 << 20)
         file.write(b"end")
     assert (top / "sparse").read_bytes() == bytes(1 << 20) + b"end"
+
+
+def test_notes_are_written_by_path(example, area):
+    example("notes", area / "mnt")
+    top = pathlib.Path(area / "mnt")
+    (top / "d" / "e").mkdir(parents=True)
+    (top / "d" / "e" / "a").write_bytes(b"0123456789")
+    os.symlink("e/a", top / "d" / "l")
+    assert (top / "d" / "l").read_bytes() == b"0123456789"
+    with open(top / "d" / "e" / "a", "r+b") as held:
+        os.rename(top / "d", top / "moved")
+        assert (top / "moved" / "e" / "a").read_bytes() == b"0123456789"
+        os.unlink(top / "moved" / "e" / "a")
+        assert held.read() == b"0123456789"
+        held.truncate(4)
+        stat = os.fstat(held.fileno())
+        assert stat.st_size == 4 and stat.st_nlink == 0
+    with pytest.raises(OSError):
+        os.rmdir(top / "moved")
+    assert sorted(os.listdir(top / "moved")) == ["e", "l"]
+    assert os.stat(top / "moved").st_ino != os.stat(top / "moved" / "e").st_ino
+    (top / "many").mkdir()
+    for number in range(2000):
+        (top / "many" / f"file{number}").touch()
+    with os.scandir(top / "many") as entries:
+        assert len({entry.name for entry in entries if entry.stat().st_size == 0}) == 2000
+    (top / "many" / "file7").write_text("x")
+    os.replace(top / "many" / "file7", top / "many" / "file8")
+    assert (top / "many" / "file8").read_text() == "x"
+    for name in os.listdir(top / "many"):
+        os.unlink(top / "many" / name)
+    os.rmdir(top / "many")

@@ -55,9 +55,11 @@ void path_rig_end(struct path_rig *rig)
 
 void path_rig_pend(struct path_rig *rig)
 {
+	pthread_mutex_lock(&rig->tree.lock);
 	for (size_t i = 0; i < TREE_OPS; i++)
 		rig->tree.pending[i] = true;
 	rig->tree.completes = true;
+	pthread_mutex_unlock(&rig->tree.lock);
 }
 
 size_t path_rig_nodes(struct path_rig *rig)

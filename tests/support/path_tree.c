@@ -95,9 +95,9 @@ static uint64_t open_add(struct path_tree *tree, struct tree_file *file, bool di
 	struct tree_file **opens = dir ? tree->dir_opens : tree->opens;
 	uint64_t fh = 1;
 
-	file->opens++;
 	if (tree->one_fh && !dir)
 		return ONE_FH;
+	file->opens++;
 	while (opens[fh]) {
 		fh++;
 		assert(fh < TREE_OPENS_MAX);
