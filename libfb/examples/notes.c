@@ -198,7 +198,12 @@ static int notes_mknod(void *self, struct fb_req *req, const char *path, uint32_
 		       uint32_t rdev)
 {
 	LOCKED;
-	return S_ISREG(mode) ? make(fb_req_caller(req), path, mode, NULL) : -EPERM;
+	struct note *note;
+	int result = make(fb_req_caller(req), path, mode, &note);
+
+	if (result == 0)
+		note->attr.rdev = rdev;
+	return result;
 }
 
 static int notes_mkdir(void *self, struct fb_req *req, const char *path, uint32_t mode)
@@ -256,6 +261,7 @@ static int move(struct note *note, const char *path, const char *new_path)
 	snprintf(moved, size, "%s%s%s", new_path, rest ? "/" : "", rest ? rest : "");
 	free(note->path);
 	note->path = moved;
+	note->attr.ctime = rest ? note->attr.ctime : now();
 	return 0;
 }
 
