@@ -57,13 +57,14 @@ static int check(const struct fb_session *session)
 }
 
 /*
- * Become a worker; called with the lock held. Returns 1 and the worker, 0 when the session has
+ * Become a worker; called with the lock held. Returns 0 and the worker, NULL when the session has
  * ended, or -errno.
  */
 static int join(struct fb_workers *workers, struct fb_worker **ret_worker)
 {
 	int r;
 
+	*ret_worker = NULL;
 	if (!workers->started)
 		return fb_fail(ENOTCONN, "the session was not started");
 	if (atomic_load(&workers->leave))
@@ -79,12 +80,12 @@ static int join(struct fb_workers *workers, struct fb_worker **ret_worker)
 	(*ret_worker)->thread = pthread_self();
 	atomic_store(&(*ret_worker)->tid, gettid());
 	fb_worker_begun(*ret_worker);
-	return 1;
+	return 0;
 }
 
 int fb_session_work(struct fb_session *session)
 {
-	struct fb_worker *worker;
+	struct fb_worker *worker = NULL;
 	bool blocked;
 	int r = check(session), error;
 
@@ -95,7 +96,7 @@ int fb_session_work(struct fb_session *session)
 	pthread_mutex_unlock(&session->workers.lock);
 	if (r < 0)
 		return r;
-	if (r == 0)
+	if (!worker)
 		return atomic_load(&session->workers.error);
 	blocked = signal_allow();
 	r = fb_worker_serve(worker);
@@ -120,14 +121,16 @@ static int ready_worker(struct fb_workers *workers, struct fb_worker **ret_worke
 {
 	int (*ready_fd)(struct fb_channel * channel) = workers->session->transport->ops->ready_fd;
 	struct fb_worker *worker = atomic_load(&workers->ready);
-	int r = 1;
+	int r = 0;
 
 	if (!ready_fd)
 		return fb_fail(EOPNOTSUPP, "this transport can not be served by an event loop");
 	if (!worker)
 		r = join(workers, &worker);
-	if (r <= 0)
-		return r < 0 ? r : fb_fail(ENOTCONN, "the session has ended");
+	if (r < 0)
+		return r;
+	if (!worker)
+		return fb_fail(ENOTCONN, "the session has ended");
 	*ret_fd = ready_fd(worker->channel);
 	if (*ret_fd < 0 && !worker->ready)
 		give_back(worker);
