@@ -16,7 +16,7 @@ static PyObject *handle(struct fbpy_fs *fs, struct fbpy_slots *slots, enum fbpy_
 {
 	struct fbpy_slot *slot;
 
-	if (fs->layer == FBPY_LOWER)
+	if (!fbpy_keeps_handles(fs, slots))
 		return PyLong_FromUnsignedLongLong(fh);
 	if (fh == 0 && !fbpy_has(fs, open))
 		return Py_NewRef(Py_None);
@@ -275,15 +275,11 @@ static void run_last(struct fbpy_fs *fs, enum fbpy_op op, struct fbpy_args *args
 static void give_back(struct fbpy_fs *fs, enum fbpy_op op, enum fbpy_op open,
 		      struct fbpy_slots *slots, struct fbpy_args *args, uint64_t fh)
 {
-	if (fs->layer == FBPY_LOWER) {
-		fbpy_push_u64(args, fh);
-		run_last(fs, op, args);
-		return;
-	}
 	fbpy_push(args, handle(fs, slots, open, fh));
 	run_last(fs, op, args);
 	/* Only now: until the method returns, other requests may name the file. */
-	Py_XDECREF(fbpy_slots_take(slots, fh));
+	if (fbpy_keeps_handles(fs, slots))
+		Py_XDECREF(fbpy_slots_take(slots, fh));
 }
 
 void fbpy_release(struct fbpy_fs *fs, struct fbpy_args *args, uint64_t fh)

@@ -104,13 +104,22 @@ static inline void fbpy_push_u64(struct fbpy_args *args, uint64_t value)
 	fbpy_push(args, PyLong_FromUnsignedLongLong(value));
 }
 
-/* Run the method of call and finish it; drops the arguments. Returns what the operation returns. */
-int fbpy_run(struct fbpy_call *call, struct fbpy_args *args);
-
 static inline bool fbpy_has(const struct fbpy_fs *fs, enum fbpy_op op)
 {
 	return fs->methods[op].argc >= 0;
 }
+
+/*
+ * Whether handles of this kind are objects that have their numbers here. With a driver below they are
+ * its numbers, but for directories that a method lists.
+ */
+static inline bool fbpy_keeps_handles(const struct fbpy_fs *fs, const struct fbpy_slots *slots)
+{
+	return fs->layer != FBPY_LOWER || (slots == &fs->dirs && fbpy_has(fs, FBPY_OP_readdir));
+}
+
+/* Run the method of call and finish it; drops the arguments. Returns what the operation returns. */
+int fbpy_run(struct fbpy_call *call, struct fbpy_args *args);
 
 /* ---- errors ---- */
 

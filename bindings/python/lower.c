@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "lower.h"
 
+#include <errno.h>
+
+#include "results.h"
+
 /*
  * One function an operation, as the driver below has another self. RESULT is empty for what returns
  * nothing.
@@ -209,4 +213,102 @@ void fbpy_lower_ops(struct fbpy_fs *fs)
 	SET(setupmapping)
 	SET(removemapping)
 #undef SET
+}
+
+/* ---- directories that a method lists ---------------------------------------------------------------- */
+
+uint64_t fbpy_lower_dir(struct fbpy_fs *fs, uint64_t fh)
+{
+	struct fbpy_slot *slot;
+	uint64_t lower = fh;
+
+	if (!fbpy_has(fs, FBPY_OP_readdir) || fs->layer != FBPY_LOWER)
+		return fh;
+	FBPY_ENTER;
+	slot = fbpy_slots_get(&fs->dirs, fh);
+	if (!slot || !fbpy_u64(slot->object, &lower))
+		PyErr_Clear();
+	FBPY_LEAVE;
+	return lower;
+}
+
+void fbpy_lower_release(struct fbpy_fs *fs, uint64_t node, uint64_t fh,
+			const struct fb_release *how)
+{
+	if (fs->lower && fs->lower_ops->release)
+		fs->lower_ops->release(fs->lower, node, fh, how);
+}
+
+void fbpy_lower_releasedir(struct fbpy_fs *fs, uint64_t node, uint64_t fh,
+			   const struct fb_release *how)
+{
+	if (fs->lower && fs->lower_ops->releasedir)
+		fs->lower_ops->releasedir(fs->lower, node, fh, how);
+}
+
+/* Give the driver's open directory a number here. */
+static int listed_opendir(void *self, struct fb_req *req, uint64_t node, int flags,
+			  struct fb_open *ret_open)
+{
+	const struct fb_release how = { .open_flags = (uint32_t)flags };
+	int r = lower_opendir(self, req, node, flags, ret_open);
+	struct fbpy_fs *fs = self;
+	uint64_t lower = ret_open->fh;
+	PyObject *object;
+
+	if (r != 0)
+		return r;
+	FBPY_ENTER;
+	object = PyLong_FromUnsignedLongLong(lower);
+	ret_open->fh = object ? fbpy_handle_add(&fs->dirs, object, NULL) : 0;
+	if (!ret_open->fh)
+		r = fbpy_error(fs, FBPY_OP_opendir);
+	Py_XDECREF(object);
+	FBPY_LEAVE;
+	if (r < 0)
+		fbpy_lower_releasedir(fs, node, lower, &how);
+	return r;
+}
+
+static void listed_releasedir(void *self, uint64_t node, uint64_t fh, const struct fb_release *how)
+{
+	struct fbpy_fs *fs = self;
+	uint64_t lower = fbpy_lower_dir(fs, fh);
+
+	FBPY_ENTER;
+	Py_XDECREF(fbpy_slots_take(&fs->dirs, fh));
+	FBPY_LEAVE;
+	fbpy_lower_releasedir(fs, node, lower, how);
+}
+
+static int listed_fsyncdir(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
+			   uint32_t flags)
+{
+	return lower_fsyncdir(self, req, node, fbpy_lower_dir(self, fh), flags);
+}
+
+static int listed_ioctl(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
+			const struct fb_ioctl *call, struct fb_sink *to, int32_t *ret_result)
+{
+	if (call->flags & FB_IOCTL_DIR)
+		fh = fbpy_lower_dir(self, fh);
+	return lower_ioctl(self, req, node, fh, call, to, ret_result);
+}
+
+void fbpy_lower_dir_ops(struct fbpy_fs *fs)
+{
+	struct fb_driver_ops *ops = &fs->ops;
+
+	if (!fbpy_has(fs, FBPY_OP_readdir))
+		return;
+	/* The driver's own would show what is really there. */
+	ops->readdirplus = NULL;
+	if (!fbpy_has(fs, FBPY_OP_opendir))
+		ops->opendir = listed_opendir;
+	if (!fbpy_has(fs, FBPY_OP_releasedir))
+		ops->releasedir = listed_releasedir;
+	if (!fbpy_has(fs, FBPY_OP_fsyncdir) && ops->fsyncdir)
+		ops->fsyncdir = listed_fsyncdir;
+	if (!fbpy_has(fs, FBPY_OP_ioctl) && ops->ioctl)
+		ops->ioctl = listed_ioctl;
 }

@@ -267,14 +267,15 @@ static int node_flush(SELF, uint64_t node, uint64_t fh, uint64_t lock_owner)
 	FBPY_CALL(flush, one(self, node), fh, lock_owner);
 }
 
+/* The driver below loses its open file in any case. */
 static void node_release(void *self, uint64_t node, uint64_t fh, const struct fb_release *how)
 {
-	(void)how;
 	FBPY_ENTER;
 	struct fbpy_args args = one(self, node);
 
 	fbpy_release(self, &args, fh);
 	FBPY_LEAVE;
+	fbpy_lower_release(self, node, fh, how);
 }
 
 static int node_fsync(SELF, uint64_t node, uint64_t fh, uint32_t flags)
@@ -336,12 +337,14 @@ static int node_readdir(SELF, uint64_t node, uint64_t fh, uint64_t cookie, struc
 
 static void node_releasedir(void *self, uint64_t node, uint64_t fh, const struct fb_release *how)
 {
-	(void)how;
+	uint64_t lower = fbpy_lower_dir(self, fh);
+
 	FBPY_ENTER;
 	struct fbpy_args args = one(self, node);
 
 	fbpy_releasedir(self, &args, fh);
 	FBPY_LEAVE;
+	fbpy_lower_releasedir(self, node, lower, how);
 }
 
 static int node_fsyncdir(SELF, uint64_t node, uint64_t fh, uint32_t flags)
@@ -504,8 +507,10 @@ void fbpy_node_ops(struct fbpy_fs *fs)
 	set_methods(fs, ops);
 	ops->init = node_init;
 	ops->destroy = node_destroy;
-	if (fs->layer == FBPY_LOWER)
+	if (fs->layer == FBPY_LOWER) {
+		fbpy_lower_dir_ops(fs);
 		return;
+	}
 	/* These keep the tables, whether there is a method or not. */
 	ops->forget = node_forget;
 	ops->release = node_release;

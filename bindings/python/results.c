@@ -112,7 +112,7 @@ static int open_from(struct fbpy_call *call, struct fbpy_slots *slots, struct fb
 	if (slots == &call->fs->files && call->fs->layer != FBPY_LOWER &&
 	    !fbpy_has(call->fs, FBPY_OP_flush))
 		ret->flags |= FB_FOPEN_NOFLUSH;
-	if (call->fs->layer == FBPY_LOWER)
+	if (!fbpy_keeps_handles(call->fs, slots))
 		return fbpy_u64(handle, &ret->fh) ? 0 : fbpy_wrong(call, result, "an fh");
 	ret->fh = fbpy_handle_add(slots, handle, backing);
 	return ret->fh ? 0 : fbpy_error(call->fs, call->op);

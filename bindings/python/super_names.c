@@ -125,6 +125,7 @@ PyObject *fbpy_super_readlink(struct fbpy_call *call, PyObject *args)
 	char target[PATH_MAX];
 	unsigned long long node;
 	struct fb_sink *to;
+	Py_ssize_t size;
 	int r;
 
 	if (!PyArg_ParseTuple(args, "K:readlink", &node))
@@ -132,12 +133,13 @@ PyObject *fbpy_super_readlink(struct fbpy_call *call, PyObject *args)
 	if (fb_sink_new(target, sizeof(target), &to) < 0)
 		return PyErr_NoMemory();
 	FBPY_LOWER_CALL(readlink, node, to);
+	size = (Py_ssize_t)fb_sink_size(to);
 	fb_sink_free(to);
 	if (r < 0)
 		return fbpy_super_failed(r);
 	if (call->fs->bytes_names)
-		return PyBytes_FromStringAndSize(target, r);
-	return PyUnicode_DecodeUTF8(target, r, "surrogateescape");
+		return PyBytes_FromStringAndSize(target, size);
+	return PyUnicode_DecodeUTF8(target, size, "surrogateescape");
 }
 
 PyObject *fbpy_super_symlink(struct fbpy_call *call, PyObject *args)
