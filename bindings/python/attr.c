@@ -215,8 +215,8 @@ PyObject *fbpy_attr_to(const struct fb_attr *attr)
 }
 
 /* Attr(mode=0, **fields), File(mode=0o644, **fields), …: type is or-ed into the mode. */
-static PyObject *make(PyTypeObject *of, uint32_t type, uint32_t mode, PyObject *const *args,
-		      Py_ssize_t count, PyObject *names)
+PyObject *fbpy_attr_make(PyTypeObject *of, uint32_t type, uint32_t mode, PyObject *const *args,
+			 Py_ssize_t count, PyObject *names)
 {
 	struct fb_attr attr = defaults;
 
@@ -238,7 +238,7 @@ static PyObject *make(PyTypeObject *of, uint32_t type, uint32_t mode, PyObject *
 static PyObject *attr_vectorcall(PyObject *type, PyObject *const *args, size_t nargs,
 				 PyObject *names)
 {
-	return make((PyTypeObject *)type, 0, 0, args, PyVectorcall_NARGS(nargs), names);
+	return fbpy_attr_make((PyTypeObject *)type, 0, 0, args, PyVectorcall_NARGS(nargs), names);
 }
 
 /* Subclasses come this way. */
@@ -274,37 +274,6 @@ static PyObject *attr_replace(PyObject *self, PyObject *const *args, Py_ssize_t 
 	if (!set_keywords(&attr, args, names))
 		return NULL;
 	return attr_new(Py_TYPE(self), &attr);
-}
-
-#define HELPER(name, type, mode)                                                                   \
-	static PyObject *make_##name(PyObject *module, PyObject *const *args, Py_ssize_t count,    \
-				     PyObject *names)                                              \
-	{                                                                                          \
-		(void)module;                                                                      \
-		return make(fbpy_attr_type, type, mode, args, count, names);                       \
-	}
-
-HELPER(file, S_IFREG, 0644)
-HELPER(dir, S_IFDIR, 0755)
-HELPER(symlink, S_IFLNK, 0777)
-HELPER(fifo, S_IFIFO, 0644)
-HELPER(socket, S_IFSOCK, 0755)
-
-/* Device(mode, rdev=…): the mode tells whether it is a block or a character device. */
-static PyObject *make_device(PyObject *module, PyObject *const *args, Py_ssize_t count,
-			     PyObject *names)
-{
-	struct fbpy_attr *self =
-		(struct fbpy_attr *)make(fbpy_attr_type, 0, S_IFCHR | 0600, args, count, names);
-
-	(void)module;
-	if (self && !S_ISBLK(self->attr.mode) && !S_ISCHR(self->attr.mode)) {
-		Py_DECREF(self);
-		PyErr_SetString(PyExc_ValueError,
-				"a device's mode needs stat.S_IFBLK or stat.S_IFCHR");
-		return NULL;
-	}
-	return (PyObject *)self;
 }
 
 /* ---- from what handlers return ------------------------------------------------------------------ */
@@ -459,22 +428,6 @@ static PyType_Spec attr_spec = {
 	.slots = attr_slots,
 };
 
-#define HELPER_DEF(name, function, doc)                                                            \
-	{                                                                                          \
-		name, (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS, doc    \
-	}
-
-static PyMethodDef helpers[] = {
-	HELPER_DEF("File", make_file, "File(mode=0o644, **fields) -> Attr of a regular file"),
-	HELPER_DEF("Dir", make_dir, "Dir(mode=0o755, **fields) -> Attr of a directory"),
-	HELPER_DEF("Symlink", make_symlink, "Symlink(mode=0o777, **fields) -> Attr of a link"),
-	HELPER_DEF("Fifo", make_fifo, "Fifo(mode=0o644, **fields) -> Attr of a named pipe"),
-	HELPER_DEF("Socket", make_socket, "Socket(mode=0o755, **fields) -> Attr of a socket"),
-	HELPER_DEF("Device", make_device,
-		   "Device(mode=S_IFCHR | 0o600, rdev=…, **fields) -> Attr of a device"),
-	{ NULL, NULL, 0, NULL },
-};
-
 static void defaults_init(void)
 {
 	struct timespec now;
@@ -506,7 +459,7 @@ int fbpy_attr_init(PyObject *module)
 	if (!fbpy_attr_type)
 		return -1;
 	fbpy_attr_type->tp_vectorcall = attr_vectorcall;
-	if (PyModule_AddFunctions(module, helpers) < 0)
+	if (PyModule_AddFunctions(module, fbpy_attr_helpers) < 0)
 		return -1;
 	return PyModule_AddObjectRef(module, "Attr", (PyObject *)fbpy_attr_type);
 }

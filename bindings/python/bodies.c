@@ -259,7 +259,7 @@ int fbpy_fsyncdir(struct fbpy_call *call, struct fbpy_args *args, uint64_t fh, u
 }
 
 /* The method's result is nobody's; its error is logged. */
-static void run_last(struct fbpy_fs *fs, enum fbpy_op op, struct fbpy_args *args)
+void fbpy_run_last(struct fbpy_fs *fs, enum fbpy_op op, struct fbpy_args *args)
 {
 	struct fbpy_call call = { .fs = fs, .op = op, .finish = fbpy_finish_none };
 
@@ -276,7 +276,7 @@ static void give_back(struct fbpy_fs *fs, enum fbpy_op op, enum fbpy_op open,
 		      struct fbpy_slots *slots, struct fbpy_args *args, uint64_t fh)
 {
 	fbpy_push(args, handle(fs, slots, open, fh));
-	run_last(fs, op, args);
+	fbpy_run_last(fs, op, args);
 	/* Only now: until the method returns, other requests may name the file. */
 	if (fbpy_keeps_handles(fs, slots))
 		Py_XDECREF(fbpy_slots_take(slots, fh));
@@ -435,77 +435,4 @@ int fbpy_bmap(struct fbpy_call *call, struct fbpy_args *args, uint64_t block, ui
 	fbpy_push_u64(args, block);
 	fbpy_push_u64(args, blocksize);
 	return run(call, args, fbpy_finish_u64, ret_block);
-}
-
-/* ---- beginning and end --------------------------------------------------------------------------------------- */
-
-static bool conn_field(PyObject *object, const char *name, uint64_t most, uint64_t *ret)
-{
-	PyObject *value = PyObject_GetAttrString(object, name);
-	bool read = value && fbpy_u64(value, ret);
-
-	Py_XDECREF(value);
-	if (read && *ret > most) {
-		PyErr_Format(PyExc_OverflowError, "conn.%s is out of range", name);
-		read = false;
-	}
-	return read;
-}
-
-/* What init has changed. */
-static bool conn_from(PyObject *object, struct fb_conn *conn)
-{
-	uint64_t write, ahead, gran, depth;
-
-	if (!conn_field(object, "wanted", UINT64_MAX, &conn->wanted) ||
-	    !conn_field(object, "max_write", UINT32_MAX, &write) ||
-	    !conn_field(object, "max_readahead", UINT32_MAX, &ahead) ||
-	    !conn_field(object, "time_gran_ns", UINT32_MAX, &gran) ||
-	    !conn_field(object, "max_stack_depth", UINT32_MAX, &depth))
-		return false;
-	conn->max_write = (uint32_t)write;
-	conn->max_readahead = (uint32_t)ahead;
-	conn->time_gran_ns = (uint32_t)gran;
-	conn->max_stack_depth = (uint32_t)depth;
-	return true;
-}
-
-static PyObject *conn_to(const struct fb_conn *conn)
-{
-	return PyObject_CallFunction(
-		fbpy_known.Conn, "IIKKIIIINN", conn->minor, conn->page_size,
-		(unsigned long long)conn->offered, (unsigned long long)conn->wanted,
-		conn->max_write, conn->max_readahead, conn->time_gran_ns, conn->max_stack_depth,
-		PyBool_FromLong(conn->default_permissions), PyBool_FromLong(conn->notifications));
-}
-
-int fbpy_init(struct fbpy_fs *fs, struct fb_session *session, struct fb_conn *conn)
-{
-	PyObject *object, *result = NULL;
-	int r = 0;
-
-	(void)session;
-	FBPY_ENTER;
-	object = conn_to(conn);
-	if (object)
-		result = PyObject_CallMethod(fs->server, "_init", "O", object);
-	if (!result || !conn_from(object, conn))
-		r = fbpy_error(fs, FBPY_OP_init);
-	Py_XDECREF(object);
-	Py_XDECREF(result);
-	FBPY_LEAVE;
-	return r;
-}
-
-void fbpy_destroy(struct fbpy_fs *fs)
-{
-	FBPY_ENTER;
-	struct fbpy_args args = { .values = { fs->object }, .count = 1 };
-
-	run_last(fs, FBPY_OP_destroy, &args);
-	fbpy_slots_clear(&fs->files);
-	fbpy_slots_clear(&fs->dirs);
-	fbpy_slots_clear(&fs->nodes);
-	PyDict_Clear(fs->ids);
-	FBPY_LEAVE;
 }

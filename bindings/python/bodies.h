@@ -90,6 +90,10 @@ int fbpy_bmap(struct fbpy_call *call, struct fbpy_args *args, uint64_t block, ui
 /* release and releasedir: fh is given back, whether there is a method or not. */
 void fbpy_release(struct fbpy_fs *fs, struct fbpy_args *args, uint64_t fh);
 void fbpy_releasedir(struct fbpy_fs *fs, struct fbpy_args *args, uint64_t fh);
+/* Run a method whose result is nobody's; its error is logged. Drops the arguments. */
+void fbpy_run_last(struct fbpy_fs *fs, enum fbpy_op op, struct fbpy_args *args);
+/* A libfb.Conn. */
+PyObject *fbpy_conn_to(const struct fb_conn *conn);
 int fbpy_init(struct fbpy_fs *fs, struct fb_session *session, struct fb_conn *conn);
 void fbpy_destroy(struct fbpy_fs *fs);
 

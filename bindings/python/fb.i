@@ -241,8 +241,6 @@
 
 %exception;
 %rename("%s") "";
-%ignore fbpy_handle_init;
-%ignore fbpy_session_of;
 %include "handle.h"
 %include "super.h"
 

@@ -170,6 +170,10 @@ extern struct fbpy_known fbpy_known;
 
 /* Fill ret_attr from an Attr, a stat_result or an object with st_*. Sets an error otherwise. */
 bool fbpy_attr_from(PyObject *value, struct fb_attr *ret_attr);
+/* Make an Attr from a mode and fields by name, as vectorcall gives them; type is put into the mode. */
+PyObject *fbpy_attr_make(PyTypeObject *of, uint32_t type, uint32_t mode, PyObject *const *args,
+			 Py_ssize_t count, PyObject *names);
+extern PyMethodDef fbpy_attr_helpers[];
 PyObject *fbpy_attr_to(const struct fb_attr *attr);
 
 /* The call of the handler that runs in this thread, or NULL. */
@@ -188,6 +192,10 @@ int fbpy_request_init(PyObject *module);
 
 /* Count one lookup of a node object. Returns its number, or 0 with an error set. */
 uint64_t fbpy_node_count(struct fbpy_fs *fs, PyObject *node);
+/* What a number stands for. New reference, or NULL with ESTALE set. */
+PyObject *fbpy_node_object(struct fbpy_fs *fs, uint64_t node);
+/* The operation forget: the last lookup given back ends a node. */
+void fbpy_node_forget(void *self, uint64_t node, uint64_t count);
 
 /* ---- layers ---- */
 

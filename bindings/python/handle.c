@@ -1,35 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "handle.h"
 
+#include "bodies.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 
-struct handle {
-	PyObject_HEAD struct fbpy_fs *fs; /* NULL: closed */
-	struct fb_session *session;
-	struct fb_loopback *loopback;
-	PyObject *trace;
-};
-
 static PyTypeObject *handle_type;
 
-static struct handle *of(PyObject *self)
+struct fbpy_handle *fbpy_handle_of(PyObject *self)
 {
 	if (!PyObject_TypeCheck(self, handle_type)) {
 		PyErr_SetString(PyExc_TypeError, "a session's handle is needed");
 		return NULL;
 	}
-	if (!((struct handle *)self)->session) {
+	if (!((struct fbpy_handle *)self)->session) {
 		PyErr_SetString(PyExc_RuntimeError, "the session has been closed");
 		return NULL;
 	}
-	return (struct handle *)self;
+	return (struct fbpy_handle *)self;
 }
 
 struct fb_session *fbpy_session_of(PyObject *handle)
 {
-	struct handle *self = of(handle);
+	struct fbpy_handle *self = fbpy_handle_of(handle);
 
 	return self ? self->session : NULL;
 }
@@ -178,7 +173,7 @@ static PyObject *handle_new(struct fbpy_fs *fs, struct fb_session_options *optio
 	const struct fb_driver_ops *ops =
 		fs->layer == FBPY_PATHS ? fb_path_driver_ops(fs->path) : &fs->ops;
 	void *driver = fs->layer == FBPY_PATHS ? (void *)fs->path : fs;
-	struct handle *self = (struct handle *)handle_type->tp_alloc(handle_type, 0);
+	struct fbpy_handle *self = (struct fbpy_handle *)handle_type->tp_alloc(handle_type, 0);
 	int r;
 
 	if (!self)
@@ -205,7 +200,7 @@ PyObject *session_new(PyObject *object, PyObject *server, int layer, PyObject *m
 	return handle;
 }
 
-static void handle_close(struct handle *self)
+static void handle_close(struct fbpy_handle *self)
 {
 	struct fb_loopback *loopback = self->loopback;
 	struct fb_session *session = self->session;
@@ -230,7 +225,7 @@ PyObject *session_close(PyObject *handle)
 		PyErr_SetString(PyExc_TypeError, "a session's handle is needed");
 		return NULL;
 	}
-	handle_close((struct handle *)handle);
+	handle_close((struct fbpy_handle *)handle);
 	Py_RETURN_NONE;
 }
 
@@ -238,7 +233,7 @@ static void handle_dealloc(PyObject *self)
 {
 	PyTypeObject *type = Py_TYPE(self);
 
-	handle_close((struct handle *)self);
+	handle_close((struct fbpy_handle *)self);
 	type->tp_free(self);
 	Py_DECREF(type);
 }
@@ -250,7 +245,7 @@ static PyType_Slot handle_slots[] = {
 
 static PyType_Spec handle_spec = {
 	.name = "libfb._fbc.Handle",
-	.basicsize = sizeof(struct handle),
+	.basicsize = sizeof(struct fbpy_handle),
 	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
 	.slots = handle_slots,
 };
@@ -284,7 +279,7 @@ static PyObject *find_path(struct fbpy_fs *fs, PyObject *path)
 
 PyObject *session_find(PyObject *handle, PyObject *node)
 {
-	struct handle *self = of(handle);
+	struct fbpy_handle *self = fbpy_handle_of(handle);
 	PyObject *number;
 
 	if (!self)
@@ -301,7 +296,7 @@ PyObject *session_find(PyObject *handle, PyObject *node)
 
 PyObject *session_held(PyObject *handle)
 {
-	struct handle *self = of(handle);
+	struct fbpy_handle *self = fbpy_handle_of(handle);
 
 	if (!self)
 		return NULL;
@@ -323,7 +318,7 @@ static void trace_line(void *arg, const char *text)
 
 PyObject *session_set_trace(PyObject *handle, PyObject *callable)
 {
-	struct handle *self = of(handle);
+	struct fbpy_handle *self = fbpy_handle_of(handle);
 
 	if (!self)
 		return NULL;
@@ -364,7 +359,7 @@ static PyObject *op_statistics(const struct fb_stats *stats)
 
 PyObject *session_statistics(PyObject *handle)
 {
-	struct handle *self = of(handle);
+	struct fbpy_handle *self = fbpy_handle_of(handle);
 	PyObject *all = self ? PyDict_New() : NULL;
 	struct fb_stats stats;
 
@@ -380,164 +375,13 @@ PyObject *session_statistics(PyObject *handle)
 	return all;
 }
 
-/* ---- loopback --------------------------------------------------------------------------------------------- */
-
-static struct fb_loopback *loopback_of(PyObject *handle)
+PyObject *session_agreed(PyObject *handle)
 {
-	struct handle *self = of(handle);
-
-	if (self && !self->loopback)
-		PyErr_SetString(PyExc_RuntimeError, "the loopback is not open");
-	return self ? self->loopback : NULL;
-}
-
-PyObject *loopback_open(PyObject *handle, unsigned minor, unsigned long long offered, bool no_init)
-{
-	const struct fb_loopback_options options = {
-		.size = sizeof(options), .minor = minor, .offered = offered, .no_init = no_init
-	};
-	struct handle *self = of(handle);
-	int r;
+	struct fbpy_handle *self = fbpy_handle_of(handle);
+	struct fb_conn conn = { .size = sizeof(conn) };
 
 	if (!self)
 		return NULL;
-	Py_BEGIN_ALLOW_THREADS r = fb_loopback_new(self->session, &options, &self->loopback);
-	Py_END_ALLOW_THREADS if (r < 0) return fbpy_raise(r);
-	Py_RETURN_NONE;
-}
-
-PyObject *loopback_close(PyObject *handle)
-{
-	struct fb_loopback *loopback = loopback_of(handle);
-
-	if (!loopback)
-		return NULL;
-	((struct handle *)handle)->loopback = NULL;
-	Py_BEGIN_ALLOW_THREADS fb_loopback_free(loopback);
-	Py_END_ALLOW_THREADS Py_RETURN_NONE;
-}
-
-/* The answer in bytes of its own length, from memory of size bytes. */
-static PyObject *answer_of(PyObject *memory, ssize_t n)
-{
-	if (n < 0) {
-		Py_DECREF(memory);
-		return fbpy_raise((int)n);
-	}
-	_PyBytes_Resize(&memory, n);
-	return memory;
-}
-
-PyObject *loopback_send(PyObject *handle, PyObject *message, size_t size)
-{
-	struct fb_loopback *loopback = loopback_of(handle);
-	PyObject *memory;
-	Py_buffer view;
-	ssize_t n;
-
-	if (!loopback || PyObject_GetBuffer(message, &view, PyBUF_SIMPLE) < 0)
-		return NULL;
-	memory = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
-	if (!memory) {
-		PyBuffer_Release(&view);
-		return NULL;
-	}
-	Py_BEGIN_ALLOW_THREADS n = fb_loopback_send(loopback, view.buf, (size_t)view.len,
-						    PyBytes_AS_STRING(memory), size);
-	Py_END_ALLOW_THREADS PyBuffer_Release(&view);
-	return answer_of(memory, n);
-}
-
-PyObject *loopback_submit(PyObject *handle, PyObject *message)
-{
-	struct fb_loopback *loopback = loopback_of(handle);
-	uint64_t ticket = 0;
-	Py_buffer view;
-	int r;
-
-	if (!loopback || PyObject_GetBuffer(message, &view, PyBUF_SIMPLE) < 0)
-		return NULL;
-	Py_BEGIN_ALLOW_THREADS r =
-		fb_loopback_submit(loopback, view.buf, (size_t)view.len, &ticket);
-	Py_END_ALLOW_THREADS PyBuffer_Release(&view);
-	return r < 0 ? fbpy_raise(r) : PyLong_FromUnsignedLongLong(ticket);
-}
-
-PyObject *loopback_receive(PyObject *handle, unsigned long long ticket, size_t size, int timeout_ms)
-{
-	struct fb_loopback *loopback = loopback_of(handle);
-	PyObject *memory = loopback ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size) : NULL;
-	ssize_t n;
-
-	if (!memory)
-		return NULL;
-	Py_BEGIN_ALLOW_THREADS n =
-		fb_loopback_receive(loopback, ticket, PyBytes_AS_STRING(memory), size, timeout_ms);
-	Py_END_ALLOW_THREADS return answer_of(memory, n);
-}
-
-PyObject *loopback_notification(PyObject *handle, size_t size, int timeout_ms)
-{
-	struct fb_loopback *loopback = loopback_of(handle);
-	PyObject *memory = loopback ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size) : NULL;
-	ssize_t n;
-
-	if (!memory)
-		return NULL;
-	Py_BEGIN_ALLOW_THREADS n =
-		fb_loopback_notification(loopback, PyBytes_AS_STRING(memory), size, timeout_ms);
-	Py_END_ALLOW_THREADS return answer_of(memory, n);
-}
-
-PyObject *loopback_drop_answers(PyObject *handle, unsigned count, int error)
-{
-	struct fb_loopback *loopback = loopback_of(handle);
-
-	if (!loopback)
-		return NULL;
-	fb_loopback_drop_answers(loopback, count, error);
-	Py_RETURN_NONE;
-}
-
-/* ---- of the module ------------------------------------------------------------------------------------------ */
-
-PyObject *register_known(PyObject *known)
-{
-#define REGISTER(name)                                                                             \
-	Py_XSETREF(fbpy_known.name, Py_XNewRef(PyDict_GetItemString(known, #name)));               \
-	if (!fbpy_known.name)                                                                      \
-		return PyErr_Format(PyExc_KeyError, #name);
-	FBPY_KNOWN(REGISTER)
-#undef REGISTER
-	Py_RETURN_NONE;
-}
-
-PyObject *request_current(void)
-{
-	return fbpy_request_current();
-}
-
-static PyObject *log_callable;
-
-/* May come in any thread, with the GIL or without. */
-static void log_line(void *arg, enum fb_log_level level, const char *text)
-{
-	PyObject *type, *value, *trace, *result;
-
-	(void)arg;
-	FBPY_ENTER;
-	PyErr_Fetch(&type, &value, &trace);
-	result = log_callable ? PyObject_CallFunction(log_callable, "is", (int)level, text) : NULL;
-	if (!result && PyErr_Occurred())
-		PyErr_WriteUnraisable(log_callable);
-	Py_XDECREF(result);
-	PyErr_Restore(type, value, trace);
-	FBPY_LEAVE;
-}
-
-PyObject *log_to(PyObject *callable)
-{
-	Py_XSETREF(log_callable, callable == Py_None ? NULL : Py_NewRef(callable));
-	fb_log_set(callable == Py_None ? NULL : log_line, NULL);
-	Py_RETURN_NONE;
+	fb_session_conn(self->session, &conn);
+	return fbpy_conn_to(&conn);
 }

@@ -7,11 +7,21 @@
 
 #include "fbpy.h"
 
+#ifndef SWIG
+struct fbpy_handle {
+	PyObject_HEAD struct fbpy_fs *fs; /* NULL: closed */
+	struct fb_session *session;
+	struct fb_loopback *loopback;
+	PyObject *trace;
+};
+
 int fbpy_handle_init(PyObject *module);
 
+/* The handle that an object is, open; or NULL with an error set. */
+struct fbpy_handle *fbpy_handle_of(PyObject *object);
 /* The session of a handle, or NULL with an error set. */
 struct fb_session *fbpy_session_of(PyObject *handle);
-/* The same, for another thread to wait in: new reference to the session. */
+#endif
 
 /* ---- functions of the module; see libfb/_server.py ---- */
 
@@ -31,7 +41,10 @@ PyObject *session_find(PyObject *handle, PyObject *node);
 PyObject *session_held(PyObject *handle);
 /* Give each traced line to a callable; None stops it. */
 PyObject *session_set_trace(PyObject *handle, PyObject *callable);
+/* Figures by opcode: dict of dicts. */
 PyObject *session_statistics(PyObject *handle);
+/* What was agreed with the client: a libfb.Conn, zeros before the greeting. */
+PyObject *session_agreed(PyObject *handle);
 
 PyObject *loopback_open(PyObject *handle, unsigned minor, unsigned long long offered, bool no_init);
 PyObject *loopback_close(PyObject *handle);

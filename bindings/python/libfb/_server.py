@@ -230,6 +230,11 @@ class Server:
         stats: dict[str, dict[str, Any]] = swig.session_statistics(self.handle)
         return stats
 
+    def agreed(self) -> Conn:
+        """What was agreed with the client; zeros before it has greeted."""
+        conn: Conn = swig.session_agreed(self.handle)
+        return conn
+
     def held(self) -> tuple[int, int, int]:
         """How many (nodes, open files, open directories) are held for the client. Nodes only for
         NodeFS."""

@@ -34,6 +34,16 @@ class Loopback(Server, Notifications):
                 raise self.error from None
             raise
 
+    @property
+    def granted(self) -> int:
+        """InitFlags that both sides have agreed on."""
+        return self.agreed().wanted
+
+    @property
+    def max_write(self) -> int:
+        """Bytes of one write at most."""
+        return self.agreed().max_write
+
     def send(self, message: bytes, size: int) -> bytes:
         """Send one message, return its answer (at most size bytes); b"" where there is none."""
         if self._loop is None:
