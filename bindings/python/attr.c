@@ -7,6 +7,7 @@
  */
 #include "fbpy.h"
 
+#include <limits.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -59,11 +60,10 @@ static struct fb_time time_from_ns(long long ns)
 
 static PyObject *time_to_ns(struct fb_time time)
 {
-	long long ns;
+	__int128 ns = (__int128)time.sec * NS + time.nsec;
 
-	if (!__builtin_mul_overflow((long long)time.sec, NS, &ns) &&
-	    !__builtin_add_overflow(ns, (long long)time.nsec, &ns))
-		return PyLong_FromLongLong(ns);
+	if (ns >= LLONG_MIN && ns <= LLONG_MAX)
+		return PyLong_FromLongLong((long long)ns);
 	return PyErr_Format(PyExc_OverflowError, "a time of %lld s is beyond 64 bits of ns",
 			    (long long)time.sec);
 }

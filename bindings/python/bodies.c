@@ -97,7 +97,7 @@ static PyObject *changes(const struct fb_setattr *set)
 	uint32_t valid = set->valid;
 
 	return PyObject_CallFunction(
-		fbpy_known.Changes, "NNNNNNNi", maybe(valid & FB_SETATTR_MODE, set->mode),
+		fbpy_known.Changes, "NNNNNNNi", maybe(valid & FB_SETATTR_MODE, set->mode & 07777),
 		maybe(valid & FB_SETATTR_UID, set->uid), maybe(valid & FB_SETATTR_GID, set->gid),
 		maybe(valid & FB_SETATTR_SIZE, set->size),
 		maybe_time(valid & FB_SETATTR_ATIME, valid & FB_SETATTR_ATIME_NOW, set->atime),

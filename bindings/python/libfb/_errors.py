@@ -58,11 +58,11 @@ class Bugs:
     """Counts exceptions that are no answers, and logs the first of each site with its traceback."""
 
     def __init__(self) -> None:
-        self.counts: dict[tuple[type, tuple[str, int]], int] = {}
+        self.counts: dict[tuple[type, str, tuple[str, int]], int] = {}
         self._lock = threading.Lock()
 
     def note(self, fs: object, op: str, error: BaseException) -> None:
-        where = (type(error), _site(error.__traceback__))
+        where = (type(error), op, _site(error.__traceback__))
         with self._lock:
             count = self.counts[where] = self.counts.get(where, 0) + 1
         if count == 1:

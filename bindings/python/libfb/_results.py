@@ -95,7 +95,8 @@ class Lock(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What `setattr` is to change; None: nothing. Times are ns since 1970."""
+    """What `setattr` is to change; None: nothing. mode has permission bits only, no file type. Times
+    are ns since 1970."""
 
     mode: int | None = None
     uid: int | None = None
