@@ -51,6 +51,11 @@ static void push_maybe_file(struct fbpy_call *call, struct fbpy_args *args, cons
 		fbpy_push(args, Py_NewRef(Py_None));
 }
 
+static PyObject *maybe(bool given, uint64_t value)
+{
+	return given ? PyLong_FromUnsignedLongLong(value) : Py_NewRef(Py_None);
+}
+
 static int run(struct fbpy_call *call, struct fbpy_args *args, fbpy_finish_fn *finish, void *out)
 {
 	call->finish = finish;
@@ -71,11 +76,6 @@ int fbpy_getattr(struct fbpy_call *call, struct fbpy_args *args, const uint64_t 
 {
 	push_maybe_file(call, args, fh);
 	return run(call, args, fbpy_finish_attr, ret_attr);
-}
-
-static PyObject *maybe(bool given, uint64_t value)
-{
-	return given ? PyLong_FromUnsignedLongLong(value) : Py_NewRef(Py_None);
 }
 
 static PyObject *maybe_time(bool given, bool now, struct fb_time time)
@@ -273,23 +273,28 @@ void fbpy_run_last(struct fbpy_fs *fs, enum fbpy_op op, struct fbpy_args *args)
 }
 
 static void give_back(struct fbpy_fs *fs, enum fbpy_op op, enum fbpy_op open,
-		      struct fbpy_slots *slots, struct fbpy_args *args, uint64_t fh)
+		      struct fbpy_slots *slots, struct fbpy_args *args, uint64_t fh,
+		      const struct fb_release *how)
 {
 	fbpy_push(args, handle(fs, slots, open, fh));
+	/* Whose BSD locks end with it. */
+	fbpy_push(args, maybe(how->flags & FB_RELEASE_FLOCK_UNLOCK, how->lock_owner));
 	fbpy_run_last(fs, op, args);
 	/* Only now: until the method returns, other requests may name the file. */
 	if (fbpy_keeps_handles(fs, slots))
 		Py_XDECREF(fbpy_slots_take(slots, fh));
 }
 
-void fbpy_release(struct fbpy_fs *fs, struct fbpy_args *args, uint64_t fh)
+void fbpy_release(struct fbpy_fs *fs, struct fbpy_args *args, uint64_t fh,
+		  const struct fb_release *how)
 {
-	give_back(fs, FBPY_OP_release, FBPY_OP_open, &fs->files, args, fh);
+	give_back(fs, FBPY_OP_release, FBPY_OP_open, &fs->files, args, fh, how);
 }
 
-void fbpy_releasedir(struct fbpy_fs *fs, struct fbpy_args *args, uint64_t fh)
+void fbpy_releasedir(struct fbpy_fs *fs, struct fbpy_args *args, uint64_t fh,
+		     const struct fb_release *how)
 {
-	give_back(fs, FBPY_OP_releasedir, FBPY_OP_opendir, &fs->dirs, args, fh);
+	give_back(fs, FBPY_OP_releasedir, FBPY_OP_opendir, &fs->dirs, args, fh, how);
 }
 
 /* ---- the file system; extended attributes ------------------------------------------------------------- */

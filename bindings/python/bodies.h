@@ -88,8 +88,10 @@ int fbpy_bmap(struct fbpy_call *call, struct fbpy_args *args, uint64_t block, ui
 	      uint64_t *ret_block);
 
 /* release and releasedir: fh is given back, whether there is a method or not. */
-void fbpy_release(struct fbpy_fs *fs, struct fbpy_args *args, uint64_t fh);
-void fbpy_releasedir(struct fbpy_fs *fs, struct fbpy_args *args, uint64_t fh);
+void fbpy_release(struct fbpy_fs *fs, struct fbpy_args *args, uint64_t fh,
+		  const struct fb_release *how);
+void fbpy_releasedir(struct fbpy_fs *fs, struct fbpy_args *args, uint64_t fh,
+		     const struct fb_release *how);
 /* Run a method whose result is nobody's; its error is logged. Drops the arguments. */
 void fbpy_run_last(struct fbpy_fs *fs, enum fbpy_op op, struct fbpy_args *args);
 /* A libfb.Conn. */

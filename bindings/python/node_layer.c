@@ -196,7 +196,7 @@ static void node_release(void *self, uint64_t node, uint64_t fh, const struct fb
 	FBPY_ENTER;
 	struct fbpy_args args = one(self, node);
 
-	fbpy_release(self, &args, fh);
+	fbpy_release(self, &args, fh, how);
 	FBPY_LEAVE;
 	fbpy_lower_release(self, node, fh, how);
 }
@@ -265,7 +265,7 @@ static void node_releasedir(void *self, uint64_t node, uint64_t fh, const struct
 	FBPY_ENTER;
 	struct fbpy_args args = one(self, node);
 
-	fbpy_releasedir(self, &args, fh);
+	fbpy_releasedir(self, &args, fh, how);
 	FBPY_LEAVE;
 	fbpy_lower_releasedir(self, node, lower, how);
 }

@@ -130,11 +130,10 @@ static int path_flush(SELF, const char *path, uint64_t fh, uint64_t lock_owner)
 
 static void path_release(void *self, const char *path, uint64_t fh, const struct fb_release *how)
 {
-	(void)how;
 	FBPY_ENTER;
 	struct fbpy_args args = one(self, path);
 
-	fbpy_release(self, &args, fh);
+	fbpy_release(self, &args, fh, how);
 	FBPY_LEAVE;
 }
 
@@ -167,11 +166,10 @@ static int path_readdir(SELF, const char *path, uint64_t fh, struct fb_listing *
 
 static void path_releasedir(void *self, const char *path, uint64_t fh, const struct fb_release *how)
 {
-	(void)how;
 	FBPY_ENTER;
 	struct fbpy_args args = one(self, path);
 
-	fbpy_releasedir(self, &args, fh);
+	fbpy_releasedir(self, &args, fh, how);
 	FBPY_LEAVE;
 }
 

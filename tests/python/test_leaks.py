@@ -68,7 +68,8 @@ def memory() -> tuple[int, int, int]:
 
 def stays(what: str, run: Callable[[], None], warm: Callable[[], None], count: int,
           blocks: int) -> None:
-    """Run it once to warm up, then compare: at most so many blocks more, and 4 MB."""
+    """Run it once to warm up, then compare: at most so many blocks more, and 4 MB. One object left
+    by each of them would be count blocks; tables that grow to their size take some hundred."""
     warm()
     before = memory()
     run()
@@ -169,4 +170,5 @@ def test_100_mounts(tmp_path: pathlib.Path) -> None:
 @pytest.mark.long
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts as root")
 def test_10_000_mounts(tmp_path: pathlib.Path) -> None:
-    stays("mounts", lambda: mounts(tmp_path, 10_000), lambda: mounts(tmp_path, 50), 10_000, 400)
+    stays("mounts", lambda: mounts(tmp_path, 10_000), lambda: mounts(tmp_path, 50), 10_000,
+          1000)
