@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "path_tree.h"
+#include "path_tree_ops.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 /* ---- names and files ----------------------------------------------------------------------- */
 
-static struct tree_name *find(struct path_tree *tree, const char *path)
+struct tree_name *tree_find(struct path_tree *tree, const char *path)
 {
 	for (size_t i = 0; i < TREE_NAMES_MAX; i++)
 		if (tree->names[i].path && strcmp(tree->names[i].path, path) == 0)
@@ -23,7 +23,7 @@ static struct tree_name *find(struct path_tree *tree, const char *path)
 }
 
 /* The part of path behind the directory dir, or NULL if it is not below. */
-static const char *below(const char *path, const char *dir)
+const char *tree_below(const char *path, const char *dir)
 {
 	size_t length = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
 
@@ -32,13 +32,13 @@ static const char *below(const char *path, const char *dir)
 	return path + length + 1;
 }
 
-static void drop(struct tree_file *file)
+void tree_file_drop(struct tree_file *file)
 {
 	if (file->names == 0 && file->opens == 0)
 		free(file);
 }
 
-static struct tree_file *file_new(struct path_tree *tree, uint32_t mode)
+struct tree_file *tree_file_new(struct path_tree *tree, uint32_t mode)
 {
 	struct tree_file *file = calloc(1, sizeof(*file));
 
@@ -49,7 +49,7 @@ static struct tree_file *file_new(struct path_tree *tree, uint32_t mode)
 	return file;
 }
 
-static void name_add(struct path_tree *tree, const char *path, struct tree_file *file)
+void tree_name_add(struct path_tree *tree, const char *path, struct tree_file *file)
 {
 	size_t i = 0;
 
@@ -61,16 +61,16 @@ static void name_add(struct path_tree *tree, const char *path, struct tree_file 
 	file->names++;
 }
 
-static void name_remove(struct tree_name *name)
+void tree_name_remove(struct tree_name *name)
 {
 	free(name->path);
 	name->path = NULL;
 	name->file->names--;
-	drop(name->file);
+	tree_file_drop(name->file);
 }
 
 /* "/big/f17" is a file, as far as there are that many. */
-static bool is_big(const struct path_tree *tree, const char *path)
+bool tree_is_big(const struct path_tree *tree, const char *path)
 {
 	unsigned number;
 	char end;
@@ -78,19 +78,19 @@ static bool is_big(const struct path_tree *tree, const char *path)
 	return sscanf(path, "/big/f%u%c", &number, &end) == 1 && number < tree->big;
 }
 
-static const struct fb_attr big_attr = { .mode = S_IFREG | 0600, .nlink = 1 };
+const struct fb_attr tree_big_attr = { .mode = S_IFREG | 0600, .nlink = 1 };
 
 /* What an operation is about: by fh, or else by path; NULL if there is none. */
-static struct tree_file *file_of(struct path_tree *tree, const char *path, const uint64_t *fh)
+struct tree_file *tree_file_of(struct path_tree *tree, const char *path, const uint64_t *fh)
 {
-	struct tree_name *name = path ? find(tree, path) : NULL;
+	struct tree_name *name = path ? tree_find(tree, path) : NULL;
 
 	if (fh && *fh < TREE_OPENS_MAX && tree->opens[*fh])
 		return tree->opens[*fh];
 	return name ? name->file : NULL;
 }
 
-static uint64_t open_add(struct path_tree *tree, struct tree_file *file, bool dir)
+uint64_t tree_open_add(struct path_tree *tree, struct tree_file *file, bool dir)
 {
 	struct tree_file **opens = dir ? tree->dir_opens : tree->opens;
 	uint64_t fh = 1;
@@ -104,6 +104,14 @@ static uint64_t open_add(struct path_tree *tree, struct tree_file *file, bool di
 	}
 	opens[fh] = file;
 	return fh;
+}
+
+int tree_make(struct path_tree *tree, const char *path, uint32_t mode)
+{
+	if (tree_find(tree, path))
+		return -EEXIST;
+	tree_name_add(tree, path, tree_file_new(tree, mode));
+	return 0;
 }
 
 /* ---- calls --------------------------------------------------------------------------------- */
@@ -122,8 +130,8 @@ static void note_path(struct path_tree *tree, size_t i, const char *path)
 }
 
 /* Begin: take the lock, note the call. Returns 0 or the error that is asked for. */
-static int enter(struct path_tree *tree, enum tree_op op, const char *path, const char *second,
-		 const uint64_t *fh)
+int tree_enter(struct path_tree *tree, enum tree_op op, const char *path, const char *second,
+	       const uint64_t *fh)
 {
 	pthread_mutex_lock(&tree->lock);
 	tree->calls[op]++;
@@ -136,7 +144,7 @@ static int enter(struct path_tree *tree, enum tree_op op, const char *path, cons
 }
 
 /* End: give the lock back, with the result or without. */
-static int leave(struct path_tree *tree, enum tree_op op, struct fb_req *req, int result)
+int tree_leave(struct path_tree *tree, enum tree_op op, struct fb_req *req, int result)
 {
 	if (tree->pending[op]) {
 		assert(tree->held_count < TREE_HELD_MAX);
@@ -193,465 +201,6 @@ static void *complete_all(void *arg)
 	return NULL;
 }
 
-/* ---- operations ---------------------------------------------------------------------------- */
-
-static void tree_destroy(void *self)
-{
-	struct path_tree *tree = self;
-
-	pthread_mutex_lock(&tree->lock);
-	tree->calls[TREE_destroy]++;
-	pthread_mutex_unlock(&tree->lock);
-}
-
-static int tree_getattr(void *self, struct fb_req *req, const char *path, const uint64_t *fh,
-			struct fb_attr_reply *ret_attr)
-{
-	struct path_tree *tree = self;
-	struct tree_file *file;
-	int r;
-
-	if (tree->slow_us)
-		usleep(tree->slow_us);
-	r = enter(tree, TREE_getattr, path, NULL, fh);
-	file = file_of(tree, path, fh);
-	if (r == 0 && !file && path && is_big(tree, path))
-		ret_attr->attr = big_attr;
-	else if (r == 0 && !file)
-		r = -ENOENT;
-	else if (r == 0)
-		ret_attr->attr = file->attr;
-	ret_attr->attr_timeout_ns = tree->attr_timeout_ns;
-	return leave(tree, TREE_getattr, req, r);
-}
-
-static int tree_setattr(void *self, struct fb_req *req, const char *path,
-			const struct fb_setattr *set, struct fb_attr_reply *ret_attr)
-{
-	struct path_tree *tree = self;
-	const uint64_t *fh = set->valid & FB_SETATTR_FH ? &set->fh : NULL;
-	int r = enter(tree, TREE_setattr, path, NULL, fh);
-	struct tree_file *file = file_of(tree, path, fh);
-
-	if (r == 0 && !file)
-		r = -ENOENT;
-	if (r == 0 && (set->valid & FB_SETATTR_SIZE))
-		file->attr.size = set->size;
-	if (r == 0)
-		ret_attr->attr = file->attr;
-	return leave(tree, TREE_setattr, req, r);
-}
-
-static int make(struct path_tree *tree, const char *path, uint32_t mode)
-{
-	if (find(tree, path))
-		return -EEXIST;
-	name_add(tree, path, file_new(tree, mode));
-	return 0;
-}
-
-static int tree_symlink(void *self, struct fb_req *req, const char *path, const char *target)
-{
-	struct path_tree *tree = self;
-	int r = enter(tree, TREE_symlink, path, NULL, NULL);
-
-	if (r == 0)
-		r = make(tree, path, S_IFLNK | 0777);
-	if (r == 0)
-		snprintf(find(tree, path)->file->data, TREE_DATA_MAX, "%s", target);
-	return leave(tree, TREE_symlink, req, r);
-}
-
-static int tree_readlink(void *self, struct fb_req *req, const char *path, struct fb_sink *to)
-{
-	struct path_tree *tree = self;
-	int r = enter(tree, TREE_readlink, path, NULL, NULL);
-	struct tree_file *file = file_of(tree, path, NULL);
-
-	if (r == 0)
-		r = file ? fb_sink_put(to, file->data, strlen(file->data)) : -ENOENT;
-	return leave(tree, TREE_readlink, req, r);
-}
-
-static int tree_mknod(void *self, struct fb_req *req, const char *path, uint32_t mode,
-		      uint32_t rdev)
-{
-	struct path_tree *tree = self;
-	int r = enter(tree, TREE_mknod, path, NULL, NULL);
-
-	(void)rdev;
-	if (r == 0)
-		r = make(tree, path, mode);
-	return leave(tree, TREE_mknod, req, r);
-}
-
-static int tree_mkdir(void *self, struct fb_req *req, const char *path, uint32_t mode)
-{
-	struct path_tree *tree = self;
-	int r = enter(tree, TREE_mkdir, path, NULL, NULL);
-
-	if (r == 0)
-		r = make(tree, path, S_IFDIR | mode);
-	return leave(tree, TREE_mkdir, req, r);
-}
-
-static int tree_unlink(void *self, struct fb_req *req, const char *path)
-{
-	struct path_tree *tree = self;
-	int r = enter(tree, TREE_unlink, path, NULL, NULL);
-
-	if (r == 0 && !find(tree, path))
-		r = -ENOENT;
-	if (r == 0)
-		name_remove(find(tree, path));
-	return leave(tree, TREE_unlink, req, r);
-}
-
-static bool has_children(struct path_tree *tree, const char *path)
-{
-	for (size_t i = 0; i < TREE_NAMES_MAX; i++)
-		if (tree->names[i].path && below(tree->names[i].path, path))
-			return true;
-	return false;
-}
-
-static int tree_rmdir(void *self, struct fb_req *req, const char *path)
-{
-	struct path_tree *tree = self;
-	int r = enter(tree, TREE_rmdir, path, NULL, NULL);
-
-	if (r == 0 && !find(tree, path))
-		r = -ENOENT;
-	if (r == 0 && has_children(tree, path))
-		r = -ENOTEMPTY;
-	if (r == 0)
-		name_remove(find(tree, path));
-	return leave(tree, TREE_rmdir, req, r);
-}
-
-/* Everything at a path and below is at another one. */
-static void move(struct path_tree *tree, const char *path, const char *new_path)
-{
-	char moved[PATH_MAX + FB_NAME_MAX];
-
-	for (size_t i = 0; i < TREE_NAMES_MAX; i++) {
-		struct tree_name *name = &tree->names[i];
-		const char *rest = name->path ? below(name->path, path) : NULL;
-
-		if (!name->path || (!rest && strcmp(name->path, path) != 0))
-			continue;
-		snprintf(moved, sizeof(moved), "%s%s%s", new_path, rest ? "/" : "",
-			 rest ? rest : "");
-		free(name->path);
-		name->path = strdup(moved);
-	}
-}
-
-static int tree_rename(void *self, struct fb_req *req, const char *path, const char *new_path,
-		       uint32_t flags)
-{
-	struct path_tree *tree = self;
-	int r = enter(tree, TREE_rename, path, new_path, NULL);
-	struct tree_name *target = find(tree, new_path);
-
-	if (r == 0 && (!find(tree, path) || ((flags & FB_RENAME_EXCHANGE) && !target)))
-		r = -ENOENT;
-	if (r == 0 && target && (flags & FB_RENAME_NOREPLACE))
-		r = -EEXIST;
-	if (r < 0)
-		return leave(tree, TREE_rename, req, r);
-	if (flags & FB_RENAME_EXCHANGE) {
-		move(tree, path, "/.exchange");
-		move(tree, new_path, path);
-		move(tree, "/.exchange", new_path);
-	} else {
-		if (target)
-			name_remove(target);
-		move(tree, path, new_path);
-	}
-	return leave(tree, TREE_rename, req, r);
-}
-
-static int tree_link(void *self, struct fb_req *req, const char *path, const uint64_t *fh,
-		     const char *new_path)
-{
-	struct path_tree *tree = self;
-	int r = enter(tree, TREE_link, path, new_path, fh);
-	struct tree_file *file = file_of(tree, path, fh);
-
-	if (r == 0 && !file)
-		r = -ENOENT;
-	if (r == 0)
-		name_add(tree, new_path, file);
-	return leave(tree, TREE_link, req, r);
-}
-
-static int tree_open(void *self, struct fb_req *req, const char *path, int flags,
-		     uint32_t open_flags, struct fb_open *ret_open)
-{
-	struct path_tree *tree = self;
-	int r = enter(tree, TREE_open, path, NULL, NULL);
-	struct tree_file *file = file_of(tree, path, NULL);
-
-	(void)flags;
-	(void)open_flags;
-	if (r == 0 && !file)
-		r = -ENOENT;
-	if (r == 0)
-		ret_open->fh = open_add(tree, file, false);
-	return leave(tree, TREE_open, req, r);
-}
-
-static int tree_create(void *self, struct fb_req *req, const char *path, uint32_t mode, int flags,
-		       uint32_t open_flags, struct fb_open *ret_open)
-{
-	struct path_tree *tree = self;
-	int r = enter(tree, TREE_create, path, NULL, NULL);
-
-	(void)open_flags;
-	if (r == 0 && find(tree, path) && (flags & O_EXCL))
-		r = -EEXIST;
-	if (r == 0 && !find(tree, path))
-		r = make(tree, path, mode);
-	if (r == 0)
-		ret_open->fh = open_add(tree, find(tree, path)->file, false);
-	return leave(tree, TREE_create, req, r);
-}
-
-static int tree_tmpfile(void *self, struct fb_req *req, const char *path, uint32_t mode, int flags,
-			uint32_t open_flags, struct fb_open *ret_open)
-{
-	struct path_tree *tree = self;
-	int r = enter(tree, TREE_tmpfile, path, NULL, NULL);
-
-	(void)flags;
-	(void)open_flags;
-	if (r == 0)
-		ret_open->fh = open_add(tree, file_new(tree, mode), false);
-	return leave(tree, TREE_tmpfile, req, r);
-}
-
-static int tree_read(void *self, struct fb_req *req, const char *path, uint64_t fh,
-		     struct fb_sink *to, size_t count, uint64_t off)
-{
-	struct path_tree *tree = self;
-	int r = enter(tree, TREE_read, path, NULL, &fh);
-	struct tree_file *file = file_of(tree, path, &fh);
-	uint64_t rest = file && off < file->attr.size ? file->attr.size - off : 0;
-
-	if (rest < count)
-		count = rest;
-	if (r == 0)
-		r = file ? fb_sink_put(to, file->data + off, count) : -EBADF;
-	return leave(tree, TREE_read, req, r < 0 ? r : (int)count);
-}
-
-static int tree_write(void *self, struct fb_req *req, const char *path, uint64_t fh,
-		      struct fb_source *from, size_t count, uint64_t off)
-{
-	struct path_tree *tree = self;
-	int r = enter(tree, TREE_write, path, NULL, &fh);
-	struct tree_file *file = file_of(tree, path, &fh);
-
-	if (r == 0 && (!file || off + count > TREE_DATA_MAX))
-		r = file ? -EFBIG : -EBADF;
-	if (r < 0)
-		return leave(tree, TREE_write, req, r);
-	if (off + count > file->attr.size)
-		file->attr.size = off + count;
-	return leave(tree, TREE_write, req, (int)fb_source_copy(from, file->data + off, count));
-}
-
-static void close_one(struct path_tree *tree, enum tree_op op, struct tree_file **opens,
-		      const char *path, uint64_t fh)
-{
-	struct tree_file *file;
-
-	enter(tree, op, path, NULL, &fh);
-	file = fh < TREE_OPENS_MAX ? opens[fh] : NULL;
-	if (file) {
-		opens[fh] = NULL;
-		file->opens--;
-		drop(file);
-	} else if (!tree->one_fh) {
-		tree->mistakes++;
-	}
-	pthread_mutex_unlock(&tree->lock);
-}
-
-static void tree_release(void *self, const char *path, uint64_t fh, const struct fb_release *how)
-{
-	struct path_tree *tree = self;
-
-	(void)how;
-	close_one(tree, TREE_release, tree->opens, path, fh);
-}
-
-static void tree_releasedir(void *self, const char *path, uint64_t fh, const struct fb_release *how)
-{
-	struct path_tree *tree = self;
-
-	(void)how;
-	close_one(tree, TREE_releasedir, tree->dir_opens, path, fh);
-}
-
-static int tree_opendir(void *self, struct fb_req *req, const char *path, int flags,
-			struct fb_open *ret_open)
-{
-	struct path_tree *tree = self;
-	int r = enter(tree, TREE_opendir, path, NULL, NULL);
-	struct tree_file *file = file_of(tree, path, NULL);
-
-	(void)flags;
-	if (r == 0 && !file)
-		r = -ENOENT;
-	if (r == 0)
-		ret_open->fh = open_add(tree, file, true);
-	return leave(tree, TREE_opendir, req, r);
-}
-
-static int list_big(struct path_tree *tree, struct fb_listing *to)
-{
-	char name[32];
-	int r = 0;
-
-	for (unsigned i = 0; i < tree->big && r == 0; i++) {
-		int length = snprintf(name, sizeof(name), "f%u", i);
-
-		r = fb_listing_add(to, name, (size_t)length, tree->names_only ? NULL : &big_attr);
-	}
-	return r;
-}
-
-static int tree_readdir(void *self, struct fb_req *req, const char *path, uint64_t fh,
-			struct fb_listing *to)
-{
-	struct path_tree *tree = self;
-	int r = enter(tree, TREE_readdir, path, NULL, &fh);
-
-	if (r == 0 && fb_listing_count(to) != 0)
-		tree->mistakes++;
-	for (size_t i = 0; i < TREE_NAMES_MAX && r == 0; i++) {
-		struct tree_name *name = &tree->names[i];
-		const char *rest = name->path ? below(name->path, path) : NULL;
-
-		if (rest && !strchr(rest, '/'))
-			r = fb_listing_add(to, rest, strlen(rest),
-					   tree->names_only ? NULL : &name->file->attr);
-	}
-	if (r == 0 && strcmp(path, "/big") == 0)
-		r = list_big(tree, to);
-	return leave(tree, TREE_readdir, req, r);
-}
-
-/* Operations that are only noted. */
-static int tree_flush(void *self, struct fb_req *req, const char *path, uint64_t fh, uint64_t owner)
-{
-	(void)owner;
-	return leave(self, TREE_flush, req, enter(self, TREE_flush, path, NULL, &fh));
-}
-
-static int tree_fsync(void *self, struct fb_req *req, const char *path, uint64_t fh, uint32_t flags)
-{
-	(void)flags;
-	return leave(self, TREE_fsync, req, enter(self, TREE_fsync, path, NULL, &fh));
-}
-
-static int tree_fsyncdir(void *self, struct fb_req *req, const char *path, uint64_t fh,
-			 uint32_t flags)
-{
-	(void)flags;
-	return leave(self, TREE_fsyncdir, req, enter(self, TREE_fsyncdir, path, NULL, &fh));
-}
-
-static int tree_statfs(void *self, struct fb_req *req, const char *path,
-		       struct fb_statfs *ret_statfs)
-{
-	ret_statfs->namelen = FB_NAME_MAX;
-	return leave(self, TREE_statfs, req, enter(self, TREE_statfs, path, NULL, NULL));
-}
-
-static int tree_access(void *self, struct fb_req *req, const char *path, uint32_t mask)
-{
-	(void)mask;
-	return leave(self, TREE_access, req, enter(self, TREE_access, path, NULL, NULL));
-}
-
-static int tree_setxattr(void *self, struct fb_req *req, const char *path, const uint64_t *fh,
-			 const char *name, const void *value, size_t size, uint32_t flags)
-{
-	(void)name;
-	(void)value;
-	(void)size;
-	(void)flags;
-	return leave(self, TREE_setxattr, req, enter(self, TREE_setxattr, path, NULL, fh));
-}
-
-static int tree_getxattr(void *self, struct fb_req *req, const char *path, const uint64_t *fh,
-			 const char *name, struct fb_sink *to, size_t size)
-{
-	(void)name;
-	(void)to;
-	(void)size;
-	return leave(self, TREE_getxattr, req, enter(self, TREE_getxattr, path, NULL, fh));
-}
-
-static int tree_copy_file_range(void *self, struct fb_req *req, const char *path_in, uint64_t fh_in,
-				uint64_t off_in, const char *path_out, uint64_t fh_out,
-				uint64_t off_out, uint64_t len, uint64_t flags,
-				uint64_t *ret_copied)
-{
-	(void)off_in;
-	(void)fh_out;
-	(void)off_out;
-	(void)flags;
-	*ret_copied = len;
-	return leave(self, TREE_copy_file_range, req,
-		     enter(self, TREE_copy_file_range, path_in, path_out, &fh_in));
-}
-
-static int tree_setlk(void *self, struct fb_req *req, const char *path, uint64_t fh, uint64_t owner,
-		      const struct fb_lock *lock, uint32_t flags)
-{
-	(void)owner;
-	(void)lock;
-	(void)flags;
-	return leave(self, TREE_setlk, req, enter(self, TREE_setlk, path, NULL, &fh));
-}
-
-static const struct fb_path_ops all_ops = {
-	.size = sizeof(all_ops),
-	.destroy = tree_destroy,
-	.getattr = tree_getattr,
-	.setattr = tree_setattr,
-	.readlink = tree_readlink,
-	.symlink = tree_symlink,
-	.mknod = tree_mknod,
-	.mkdir = tree_mkdir,
-	.unlink = tree_unlink,
-	.rmdir = tree_rmdir,
-	.rename = tree_rename,
-	.link = tree_link,
-	.open = tree_open,
-	.create = tree_create,
-	.tmpfile = tree_tmpfile,
-	.read = tree_read,
-	.write = tree_write,
-	.flush = tree_flush,
-	.release = tree_release,
-	.fsync = tree_fsync,
-	.opendir = tree_opendir,
-	.readdir = tree_readdir,
-	.releasedir = tree_releasedir,
-	.fsyncdir = tree_fsyncdir,
-	.statfs = tree_statfs,
-	.access = tree_access,
-	.setxattr = tree_setxattr,
-	.getxattr = tree_getxattr,
-	.setlk = tree_setlk,
-	.copy_file_range = tree_copy_file_range,
-};
-
 /* ---- start and end ------------------------------------------------------------------------- */
 
 void path_tree_init(struct path_tree *tree)
@@ -659,10 +208,10 @@ void path_tree_init(struct path_tree *tree)
 	int r;
 
 	memset(tree, 0, sizeof(*tree));
-	tree->ops = all_ops;
+	tree->ops = tree_all_ops;
 	pthread_mutex_init(&tree->lock, NULL);
 	pthread_cond_init(&tree->changed, NULL);
-	name_add(tree, "/", file_new(tree, S_IFDIR | 0755));
+	tree_name_add(tree, "/", tree_file_new(tree, S_IFDIR | 0755));
 	r = pthread_create(&tree->completer, NULL, complete_all, tree);
 	assert(r == 0);
 }
@@ -680,7 +229,7 @@ unsigned path_tree_fini(struct path_tree *tree)
 		left += (tree->opens[i] ? 1u : 0u) + (tree->dir_opens[i] ? 1u : 0u);
 	for (size_t i = 0; i < TREE_NAMES_MAX; i++)
 		if (tree->names[i].path)
-			name_remove(&tree->names[i]);
+			tree_name_remove(&tree->names[i]);
 	pthread_mutex_destroy(&tree->lock);
 	pthread_cond_destroy(&tree->changed);
 	return left;
@@ -692,9 +241,9 @@ uint64_t path_tree_make(struct path_tree *tree, const char *path, uint32_t mode)
 	int r;
 
 	pthread_mutex_lock(&tree->lock);
-	r = make(tree, path, mode);
+	r = tree_make(tree, path, mode);
 	assert(r == 0);
-	ino = find(tree, path)->file->attr.ino;
+	ino = tree_find(tree, path)->file->attr.ino;
 	pthread_mutex_unlock(&tree->lock);
 	return ino;
 }
@@ -704,8 +253,8 @@ void path_tree_remove(struct path_tree *tree, const char *path)
 	struct tree_name *name;
 
 	pthread_mutex_lock(&tree->lock);
-	name = find(tree, path);
+	name = tree_find(tree, path);
 	assert(name);
-	name_remove(name);
+	tree_name_remove(name);
 	pthread_mutex_unlock(&tree->lock);
 }

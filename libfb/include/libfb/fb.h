@@ -11,7 +11,7 @@
  *   virtio_fs.h    … to a virtual machine
  *   loopback.h     … to a test in the same process
  *   passthrough.h  a driver that shows a host directory
- *   path.h         a driver for file systems that think in paths
+ *   path.h         a driver for file systems that are written by path
  *   listing.h      a directory listing gathered at once
  *   log.h          messages and the last error
  */
