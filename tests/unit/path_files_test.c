@@ -448,7 +448,7 @@ int main(void)
 		BOTH(test_files_and_directories_may_share_numbers),
 		BOTH(test_each_open_is_released),
 		BOTH(test_failed_open_leaves_nothing),
-		BOTH(test_undelivered_answers_are_taken_back),
+		TEST(test_undelivered_answers_are_taken_back),
 		BOTH(test_file_without_name_gets_one),
 		BOTH(test_hard_links_are_two_nodes),
 		BOTH(test_goodbye_releases_all),

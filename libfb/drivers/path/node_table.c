@@ -108,8 +108,9 @@ static void hash_remove(struct fb_path_table *table, struct fb_path_node *node)
 {
 	struct fb_path_node **place = bucket_of(table, node);
 
-	while (*place != node)
+	while (*place && *place != node)
 		place = &(*place)->next;
+	assert(*place);
 	*place = node->next;
 	node->next = NULL;
 }
@@ -117,7 +118,8 @@ static void hash_remove(struct fb_path_table *table, struct fb_path_node *node)
 /* Have about as many buckets as nodes. Without memory chains get longer, no more. */
 static void hash_resize(struct fb_path_table *table, size_t count)
 {
-	struct fb_path_node **old = table->buckets, **buckets = calloc(count, sizeof(*buckets));
+	struct fb_path_node **buckets = calloc(count, sizeof(struct fb_path_node *));
+	struct fb_path_node **old = table->buckets;
 	size_t old_count = table->bucket_count;
 
 	if (!buckets)

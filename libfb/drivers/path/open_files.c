@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "open_files.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "layer.h"
@@ -38,8 +39,9 @@ static void take_off(struct fb_path_node *node, struct fb_path_open *open)
 {
 	struct fb_path_open **place = list_of(node, open->dir);
 
-	while (*place != open)
+	while (*place && *place != open)
 		place = &(*place)->next;
+	assert(*place);
 	*place = open->next;
 	open->next = NULL;
 	open->closing = true;

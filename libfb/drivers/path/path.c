@@ -136,37 +136,40 @@ static int set_up(struct fb_path *fs, const struct fb_path_ops *ops,
 }
 
 int fb_path_new(const struct fb_path_ops *ops, void *self, const struct fb_path_options *options,
-		struct fb_path **ret_path)
+		struct fb_path **ret_layer)
 {
-	struct fb_path *fs = calloc(1, sizeof(*fs));
-	int r = fs ? set_up(fs, ops, options) : fb_fail(ENOMEM, "no memory for a path layer");
+	struct fb_path *layer = calloc(1, sizeof(*layer));
+	int r;
 
+	if (!layer)
+		return fb_fail(ENOMEM, "no memory for a path layer");
+	r = set_up(layer, ops, options);
 	if (r < 0) {
-		free(fs);
+		free(layer);
 		return r;
 	}
-	fs->self = self;
-	pthread_mutex_init(&fs->lock, NULL);
-	pthread_cond_init(&fs->changed, NULL);
-	*ret_path = fs;
+	layer->self = self;
+	pthread_mutex_init(&layer->lock, NULL);
+	pthread_cond_init(&layer->changed, NULL);
+	*ret_layer = layer;
 	return 0;
 }
 
-void fb_path_free(struct fb_path *fs)
+void fb_path_free(struct fb_path *layer)
 {
-	if (!fs)
+	if (!layer)
 		return;
-	let_go(fs);
-	fb_path_calls_free(fs);
-	fb_path_table_fini(&fs->table);
-	pthread_cond_destroy(&fs->changed);
-	pthread_mutex_destroy(&fs->lock);
-	free(fs);
+	let_go(layer);
+	fb_path_calls_free(layer);
+	fb_path_table_fini(&layer->table);
+	pthread_cond_destroy(&layer->changed);
+	pthread_mutex_destroy(&layer->lock);
+	free(layer);
 }
 
-const struct fb_driver_ops *fb_path_driver_ops(const struct fb_path *fs)
+const struct fb_driver_ops *fb_path_driver_ops(const struct fb_path *layer)
 {
-	return &fs->driver_ops;
+	return &layer->driver_ops;
 }
 
 /* ---- questions ----------------------------------------------------------------------------- */
@@ -177,18 +180,18 @@ size_t fb_path_count(struct fb_path *fs)
 	return fs->table.count;
 }
 
-int fb_path_find(struct fb_path *fs, const char *name, uint64_t *ret_node)
+int fb_path_find(struct fb_path *layer, const char *path, uint64_t *ret_node)
 {
-	struct fb_path_node *node = &fs->table.root;
+	struct fb_path_node *node = &layer->table.root;
 
-	if (name[0] != '/')
+	if (path[0] != '/')
 		return -ENOENT;
-	FB_PATH_LOCKED(fs);
-	while (node && *(name += strspn(name, "/"))) {
-		size_t length = strcspn(name, "/");
+	FB_PATH_LOCKED(layer);
+	while (node && *(path += strspn(path, "/"))) {
+		size_t length = strcspn(path, "/");
 
-		node = fb_path_table_find(&fs->table, node, name, length);
-		name += length;
+		node = fb_path_table_find(&layer->table, node, path, length);
+		path += length;
 	}
 	if (!node || !fb_path_node_is_known(node))
 		return -ENOENT;
@@ -196,16 +199,16 @@ int fb_path_find(struct fb_path *fs, const char *name, uint64_t *ret_node)
 	return 0;
 }
 
-ssize_t fb_path_of(struct fb_path *fs, uint64_t id, char *buf, size_t size)
+ssize_t fb_path_of(struct fb_path *layer, uint64_t node, char *buf, size_t size)
 {
-	const struct fb_path_node *node;
+	const struct fb_path_node *found;
 	const char *text;
 	size_t length;
 	int r;
 
-	FB_PATH_LOCKED(fs);
-	node = fb_path_table_get(&fs->table, id);
-	r = node ? fb_path_node_text(node, buf, size, &text) : -ESTALE;
+	FB_PATH_LOCKED(layer);
+	found = fb_path_table_get(&layer->table, node);
+	r = found ? fb_path_node_text(found, buf, size, &text) : -ESTALE;
 	if (r < 0)
 		return r;
 	length = strlen(text);

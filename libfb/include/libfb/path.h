@@ -193,26 +193,26 @@ struct fb_path;
  * with a sentence in fb_last_error().
  */
 int fb_path_new(const struct fb_path_ops *ops, void *self, const struct fb_path_options *options,
-		struct fb_path **ret_path) FB_MUST_CHECK;
+		struct fb_path **ret_layer) FB_MUST_CHECK;
 
 /* Free the driver after its session is gone; NULL is ignored. */
-void fb_path_free(struct fb_path *path);
+void fb_path_free(struct fb_path *layer);
 
 /* Its operations, for fb_session_new() with the driver as self. Borrowed from the driver. */
-const struct fb_driver_ops *fb_path_driver_ops(const struct fb_path *path);
+const struct fb_driver_ops *fb_path_driver_ops(const struct fb_path *layer);
 
 /*
  * Find the node that the client knows by this path, for fb_notify_inval_node() and the like. Returns
  * 0 and the node, or -ENOENT when it knows none.
  */
-int fb_path_find(struct fb_path *path, const char *name, uint64_t *ret_node) FB_MUST_CHECK;
+int fb_path_find(struct fb_path *layer, const char *path, uint64_t *ret_node) FB_MUST_CHECK;
 
 /*
  * Say which path a node has now: copied to buf with a NUL. Returns its length without that; -ESTALE
  * for a node that the client does not know, -ENOENT when it has no name any more, or -ENAMETOOLONG
  * when size is too small.
  */
-ssize_t fb_path_of(struct fb_path *path, uint64_t node, char *buf, size_t size) FB_MUST_CHECK;
+ssize_t fb_path_of(struct fb_path *layer, uint64_t node, char *buf, size_t size) FB_MUST_CHECK;
 
 #ifdef __cplusplus
 }
