@@ -30,7 +30,9 @@ static bool slots_grow(struct fb_path_table *table)
 
 	if (table->slot_count < table->slot_room)
 		return true;
-	slots = room <= SLOTS_MAX ? realloc(table->slots, room * sizeof(*slots)) : NULL;
+	if (table->slot_room >= SLOTS_MAX)
+		return false;
+	slots = realloc(table->slots, room * sizeof(*slots));
 	if (!slots)
 		return false;
 	table->slots = slots;
@@ -261,7 +263,7 @@ void fb_path_table_clear(struct fb_path_table *table)
 		fb_path_node_detach(table, node);
 		fb_path_table_tidy(table, node);
 	}
-	table->root.lookups = 0;
+	table->root.ino = 0;
 }
 
 /* ---- the tree ------------------------------------------------------------------------------ */

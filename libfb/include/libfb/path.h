@@ -8,7 +8,8 @@
  * until the operation returns, or until the request is completed if it returns FB_PENDING.
  *
  * A file that was removed but is still open has no name: path is NULL then, and fh is an open file
- * of it. Operations without an fh, or with a NULL one, always get a path.
+ * of it. (So it is when a file was opened whose path has become too long.) Operations without an fh,
+ * or with a NULL one, always get a path.
  *
  * While an operation works by path, names on this path do not change: a rename, unlink or rmdir
  * waits for it, and it for them. That ends when the operation returns, even with FB_PENDING: a
