@@ -235,6 +235,22 @@ unsigned path_tree_fini(struct path_tree *tree)
 	return left;
 }
 
+void path_tree_gate(struct path_tree *tree, bool closed)
+{
+	pthread_mutex_lock(&tree->lock);
+	tree->gate = closed;
+	pthread_cond_broadcast(&tree->changed);
+	pthread_mutex_unlock(&tree->lock);
+}
+
+void path_tree_await(struct path_tree *tree, unsigned at_gate)
+{
+	pthread_mutex_lock(&tree->lock);
+	while (tree->at_gate < at_gate)
+		pthread_cond_wait(&tree->changed, &tree->lock);
+	pthread_mutex_unlock(&tree->lock);
+}
+
 uint64_t path_tree_make(struct path_tree *tree, const char *path, uint32_t mode)
 {
 	uint64_t ino;

@@ -60,6 +60,8 @@ struct path_tree {
 
 	pthread_mutex_t lock; /* over what follows */
 	pthread_cond_t changed;
+	bool gate;        /* getattr does not begin until this is false */
+	unsigned at_gate; /* how many do */
 	unsigned calls[TREE_OPS];
 	struct tree_call last;
 	struct tree_name names[TREE_NAMES_MAX];
@@ -83,6 +85,12 @@ uint64_t path_tree_make(struct path_tree *tree, const char *path, uint32_t mode)
 
 /* Remove a name behind the layer's back. */
 void path_tree_remove(struct path_tree *tree, const char *path);
+
+/* Have getattr wait when it is called, or go on. */
+void path_tree_gate(struct path_tree *tree, bool closed);
+
+/* Wait until that many do. */
+void path_tree_await(struct path_tree *tree, unsigned at_gate);
 
 /* Complete the request held back longest: with its result, or with result if that is not 0. */
 void path_tree_complete(struct path_tree *tree, int result);

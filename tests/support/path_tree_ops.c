@@ -18,6 +18,17 @@ static void tree_destroy(void *self)
 	pthread_mutex_unlock(&tree->lock);
 }
 
+static void wait_at_gate(struct path_tree *tree)
+{
+	pthread_mutex_lock(&tree->lock);
+	tree->at_gate++;
+	pthread_cond_broadcast(&tree->changed);
+	while (tree->gate)
+		pthread_cond_wait(&tree->changed, &tree->lock);
+	tree->at_gate--;
+	pthread_mutex_unlock(&tree->lock);
+}
+
 static int tree_getattr(void *self, struct fb_req *req, const char *path, const uint64_t *fh,
 			struct fb_attr_reply *ret_attr)
 {
@@ -27,6 +38,7 @@ static int tree_getattr(void *self, struct fb_req *req, const char *path, const 
 
 	if (tree->slow_us)
 		usleep(tree->slow_us);
+	wait_at_gate(tree);
 	r = tree_enter(tree, TREE_getattr, path, NULL, fh);
 	file = tree_file_of(tree, path, fh);
 	if (r == 0 && !file && path && tree_is_big(tree, path))

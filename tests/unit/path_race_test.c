@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "path_rig.h"
 
@@ -150,6 +151,67 @@ static void test_getattr_while_directories_move(void **state)
 	path_expect(rig, lookers[0].node, "/a/d/x");
 }
 
+static void *look_once(void *arg)
+{
+	struct actor *actor = arg;
+
+	actor->wrong += client_getattr(actor->client, actor->node) != 0;
+	return NULL;
+}
+
+static void *rename_and_note(void *arg)
+{
+	struct actor *actor = arg;
+
+	actor->wrong += rename_once(actor, "a", "b", 0) != 0;
+	return NULL;
+}
+
+static unsigned calls(struct path_rig *rig, enum tree_op op)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&rig->tree.lock);
+	count = rig->tree.calls[op];
+	pthread_mutex_unlock(&rig->tree.lock);
+	return count;
+}
+
+/* A rename waits for who uses the path; newcomers wait for it, but not those with an open file. */
+static void test_rename_waits_for_its_turn(void **state)
+{
+	struct path_rig *rig = *state;
+	struct actor mover = { .parent = ROOT }, lookers[2] = { 0 };
+	uint64_t a, f, other, fh;
+
+	a = make(rig, ROOT, "a", "/a", S_IFDIR | 0755, NULL);
+	f = make(rig, a, "f", "/a/f", S_IFREG | 0644, NULL);
+	other = make(rig, ROOT, "other", "/other", S_IFREG | 0644, NULL);
+	assert_int_equal(path_open(rig, f, &fh), 0);
+	lookers[0].node = f;
+	lookers[1].node = a;
+	path_tree_gate(&rig->tree, true);
+	begin(&lookers[0], rig, look_once, 0);
+	path_tree_await(&rig->tree, 1);
+	begin(&mover, rig, rename_and_note, 1);
+	usleep(30000);
+	begin(&lookers[1], rig, look_once, 2);
+	usleep(30000);
+	assert_int_equal(calls(rig, TREE_rename), 0);
+	assert_int_equal(rig->tree.at_gate, 1);
+	assert_int_equal(client_write(&rig->client, f, fh, 0, "x", 1, 0), 0);
+	path_expect_called(rig, TREE_write, "/a/f");
+	assert_int_equal(path_unlink(rig, ROOT, "other"), 0);
+	path_expect(rig, other, NULL);
+	path_tree_gate(&rig->tree, false);
+	end(&lookers[0]);
+	end(&mover);
+	end(&lookers[1]);
+	assert_int_equal(lookers[0].wrong + lookers[1].wrong + mover.wrong, 0);
+	path_expect(rig, f, "/b/f");
+	path_expect_called(rig, TREE_getattr, "/b");
+}
+
 /* A node that the client has, or nearly one. */
 static uint64_t some_node(const struct client *c, unsigned *seed)
 {
@@ -261,6 +323,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_getattr_while_directories_move),
+		TEST(test_rename_waits_for_its_turn),
 		TEST(test_everything_at_once),
 		TEST(test_everything_at_once_pending),
 	};
