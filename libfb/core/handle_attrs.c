@@ -25,10 +25,8 @@ int fb_handle_statx(struct fb_req *req)
 
 int fb_handle_setattr(struct fb_req *req)
 {
-	struct fb_setattr set;
-
-	fb_unpack_setattr(req->args.in, &set);
-	return driver(req)->setattr(self(req), req, node(req), &set, &req->out.attr);
+	fb_unpack_setattr(req->args.in, &req->in.setattr);
+	return driver(req)->setattr(self(req), req, node(req), &req->in.setattr, &req->out.attr);
 }
 
 int fb_handle_access(struct fb_req *req)

@@ -143,21 +143,19 @@ int fb_handle_readdirplus(struct fb_req *req)
 int fb_handle_getlk(struct fb_req *req)
 {
 	const struct fb_wire_lk_in *in = req->args.in;
-	struct fb_lock lock;
 
-	fb_unpack_lock(&in->lk, &lock);
+	fb_unpack_lock(&in->lk, &req->in.lock);
 	req->out.lock.type = F_UNLCK;
-	return driver(req)->getlk(self(req), req, node(req), in->fh, in->owner, &lock,
+	return driver(req)->getlk(self(req), req, node(req), in->fh, in->owner, &req->in.lock,
 				  in->lk_flags & FB_LK_FLOCK, &req->out.lock);
 }
 
 static int setlk(struct fb_req *req, uint32_t wait)
 {
 	const struct fb_wire_lk_in *in = req->args.in;
-	struct fb_lock lock;
 
-	fb_unpack_lock(&in->lk, &lock);
-	return driver(req)->setlk(self(req), req, node(req), in->fh, in->owner, &lock,
+	fb_unpack_lock(&in->lk, &req->in.lock);
+	return driver(req)->setlk(self(req), req, node(req), in->fh, in->owner, &req->in.lock,
 				  (in->lk_flags & FB_LK_FLOCK) | wait);
 }
 
@@ -225,7 +223,9 @@ static bool ioctl_changes(uint32_t cmd)
 int fb_handle_ioctl(struct fb_req *req)
 {
 	const struct fb_wire_ioctl_in *in = req->args.in;
-	struct fb_ioctl call = {
+	struct fb_ioctl *call = &req->in.ioctl;
+
+	*call = (struct fb_ioctl){
 		.flags = in->flags,
 		.cmd = in->cmd,
 		.arg = in->arg,
@@ -234,9 +234,9 @@ int fb_handle_ioctl(struct fb_req *req)
 		.out_size = (uint32_t)req->sink.room,
 	};
 
-	if (req->channel->session->options.read_only && ioctl_changes(call.cmd))
+	if (req->channel->session->options.read_only && ioctl_changes(call->cmd))
 		return -EROFS;
-	return driver(req)->ioctl(self(req), req, node(req), in->fh, &call, &req->sink,
+	return driver(req)->ioctl(self(req), req, node(req), in->fh, call, &req->sink,
 				  &req->out.ioctl_result);
 }
 
@@ -259,11 +259,11 @@ int fb_handle_bmap(struct fb_req *req)
 int fb_handle_setupmapping(struct fb_req *req)
 {
 	const struct fb_wire_setupmapping_in *in = req->args.in;
-	struct fb_mapping mapping = {
+
+	req->in.mapping = (struct fb_mapping){
 		in->fh, in->foffset, in->len, in->moffset, in->flags,
 	};
-
-	return driver(req)->setupmapping(self(req), req, node(req), &mapping);
+	return driver(req)->setupmapping(self(req), req, node(req), &req->in.mapping);
 }
 
 /* The ranges lie unaligned behind a count of 4 bytes; the request keeps the copy. */

@@ -22,6 +22,14 @@ struct fb_channel;
 #define FB_REQ_CLAIMED 2u  /* somebody has given the result: nobody else may */
 #define FB_REQ_ANSWERED 4u /* the answer has been sent */
 
+/* Arguments that operations get by pointer: they stay until the request is completed. */
+union fb_req_in {
+	struct fb_setattr setattr;
+	struct fb_lock lock;
+	struct fb_ioctl ioctl;
+	struct fb_mapping mapping;
+};
+
 /* What operations fill in, before it is packed for the wire. */
 union fb_req_out {
 	struct {
@@ -88,6 +96,7 @@ struct fb_req {
 	struct iovec room_iov; /* for transports whose room is one piece */
 	void *bounce;          /* flat room of a directory listing where the transport's is not */
 
+	union fb_req_in in;
 	union fb_req_out out;
 	struct fb_req_answer answer;
 	uint64_t begun_ns;

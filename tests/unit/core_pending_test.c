@@ -3,8 +3,10 @@
 #include "cmocka_setup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "rig.h"
@@ -359,6 +361,104 @@ static void test_stress(void **state)
 	assert_int_equal(mock_nodes_out(&rig->mock), 3000);
 }
 
+/* ---- arguments that are pointers ------------------------------------------------------------------ */
+
+/* What a driver was given with a request that it holds back. */
+static struct held {
+	struct fb_req *req;
+	const struct fb_setattr *set;
+	const struct fb_lock *lock;
+	const struct fb_ioctl *call;
+} held;
+
+static int keep_setattr(void *self, struct fb_req *req, uint64_t node, const struct fb_setattr *set,
+			struct fb_attr_reply *ret_attr)
+{
+	(void)self;
+	(void)node;
+	*ret_attr = (struct fb_attr_reply){ .attr = { .ino = 1, .mode = S_IFDIR | 0755 } };
+	held = (struct held){ .req = req, .set = set };
+	return FB_PENDING;
+}
+
+static int keep_setlk(void *self, struct fb_req *req, uint64_t node, uint64_t fh, uint64_t owner,
+		      const struct fb_lock *lock, uint32_t flags)
+{
+	(void)self;
+	(void)node;
+	(void)fh;
+	(void)owner;
+	(void)flags;
+	held = (struct held){ .req = req, .lock = lock };
+	return FB_PENDING;
+}
+
+static int keep_ioctl(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
+		      const struct fb_ioctl *call, struct fb_sink *to, int32_t *ret_result)
+{
+	(void)self;
+	(void)node;
+	(void)fh;
+	(void)to;
+	*ret_result = 0;
+	held = (struct held){ .req = req, .call = call };
+	return FB_PENDING;
+}
+
+/* Write over the stack, as any other work of the thread would. */
+static void __attribute__((noinline)) scribble(void)
+{
+	volatile uint8_t rubbish[16384];
+
+	for (size_t i = 0; i < sizeof(rubbish); i++)
+		rubbish[i] = 0xa5;
+}
+
+static void test_pointers_stay(void **state)
+{
+	const struct fb_driver_ops ops = { .size = sizeof(ops),
+					   .setattr = keep_setattr,
+					   .setlk = keep_setlk,
+					   .ioctl = keep_ioctl };
+	const struct fb_session_options options = { .size = sizeof(options),
+						    .want = FB_INIT_POSIX_LOCKS };
+	const struct fb_wire_setattr_in set = { .valid = FB_SETATTR_UID, .uid = 4321 };
+	const struct fb_wire_lk_in lock = { .lk = { .start = 5, .end = 7, .type = F_WRLCK } };
+	const struct fb_wire_ioctl_in call = { .cmd = 77, .arg = 88 };
+	static struct client client;
+	struct fb_loopback *loop;
+	struct fb_session *session;
+	uint64_t ticket;
+
+	(void)state;
+	assert_int_equal(fb_session_new(&ops, NULL, &options, &session), 0);
+	assert_int_equal(fb_loopback_new(session, NULL, &loop), 0);
+	client_init(&client, loop);
+	client_build(&client, FB_OP_SETATTR, 1, &set, sizeof(set), NULL, 0);
+	ticket = client_submit(&client);
+	scribble();
+	assert_int_equal(held.set->valid, FB_SETATTR_UID);
+	assert_int_equal(held.set->uid, 4321);
+	assert_int_equal(fb_req_complete(held.req, 0), 0);
+	assert_int_equal(client_receive(&client, ticket), 0);
+	client_build(&client, FB_OP_SETLK, 1, &lock, sizeof(lock), NULL, 0);
+	ticket = client_submit(&client);
+	scribble();
+	assert_int_equal(held.lock->start, 5);
+	assert_int_equal(held.lock->end, 7);
+	assert_int_equal(fb_req_complete(held.req, 0), 0);
+	assert_int_equal(client_receive(&client, ticket), 0);
+	client_build(&client, FB_OP_IOCTL, 1, &call, sizeof(call), NULL, 0);
+	ticket = client_submit(&client);
+	scribble();
+	assert_int_equal(held.call->cmd, 77);
+	assert_int_equal(held.call->arg, 88);
+	assert_int_equal(fb_req_complete(held.req, 0), 0);
+	assert_int_equal(client_receive(&client, ticket), 0);
+	fb_loopback_free(loop);
+	fb_session_unref(session);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -375,6 +475,7 @@ int main(void)
 		TEST(test_hooks_that_do_not_fit),
 		TEST(test_completed_with_pending),
 		cmocka_unit_test(test_max_pending),
+		cmocka_unit_test(test_pointers_stay),
 		TEST(test_stress),
 	};
 
