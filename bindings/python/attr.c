@@ -47,7 +47,7 @@ static PyObject *short_names[FIELD_COUNT], *long_names[FIELD_COUNT]; /* interned
 
 /* ---- numbers ---------------------------------------------------------------------------------- */
 
-static struct fb_time time_from_ns(long long ns)
+struct fb_time fbpy_time_from_ns(long long ns)
 {
 	long long sec = ns / NS, rest = ns % NS;
 
@@ -112,7 +112,7 @@ static bool set_time(struct fb_attr *attr, enum field field, PyObject *value)
 		return false;
 	*(field == F_atime_ns ? &attr->atime :
 	  field == F_mtime_ns ? &attr->mtime :
-				&attr->ctime) = time_from_ns(ns);
+				&attr->ctime) = fbpy_time_from_ns(ns);
 	return true;
 }
 

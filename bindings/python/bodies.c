@@ -91,6 +91,15 @@ static PyObject *maybe_time(bool given, bool now, struct fb_time time)
 	return PyLong_FromLongLong(time.sec * NS + (long long)time.nsec);
 }
 
+int fbpy_statx(struct fbpy_call *call, struct fbpy_args *args, const uint64_t *fh, uint32_t flags,
+	       uint32_t mask, struct fb_statx *ret_statx)
+{
+	push_maybe_file(call, args, fh);
+	fbpy_push_u64(args, flags);
+	fbpy_push_u64(args, mask);
+	return run(call, args, fbpy_finish_statx, ret_statx);
+}
+
 /* A libfb.Changes. */
 static PyObject *changes(const struct fb_setattr *set)
 {
@@ -440,4 +449,34 @@ int fbpy_bmap(struct fbpy_call *call, struct fbpy_args *args, uint64_t block, ui
 	fbpy_push_u64(args, block);
 	fbpy_push_u64(args, blocksize);
 	return run(call, args, fbpy_finish_u64, ret_block);
+}
+
+/* ---- the client's window of memory (virtio-fs) ---------------------------------------------------- */
+
+int fbpy_setupmapping(struct fbpy_call *call, struct fbpy_args *args,
+		      const struct fb_mapping *mapping)
+{
+	push_file(call, args, mapping->fh);
+	fbpy_push_u64(args, mapping->file_offset);
+	fbpy_push_u64(args, mapping->len);
+	fbpy_push_u64(args, mapping->window_offset);
+	fbpy_push_u64(args, mapping->flags);
+	return run(call, args, fbpy_finish_none, NULL);
+}
+
+int fbpy_removemapping(struct fbpy_call *call, struct fbpy_args *args,
+		       const struct fb_mapping_range *ranges, size_t count)
+{
+	PyObject *list = PyList_New(0);
+
+	for (size_t i = 0; list && i < count; i++) {
+		PyObject *range = Py_BuildValue("(KK)", (unsigned long long)ranges[i].window_offset,
+						(unsigned long long)ranges[i].len);
+
+		if (!range || PyList_Append(list, range) < 0)
+			Py_CLEAR(list);
+		Py_XDECREF(range);
+	}
+	fbpy_push(args, list);
+	return run(call, args, fbpy_finish_none, NULL);
 }

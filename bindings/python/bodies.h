@@ -29,6 +29,8 @@ PyObject *fbpy_dir(struct fbpy_fs *fs, uint64_t fh);
 
 int fbpy_getattr(struct fbpy_call *call, struct fbpy_args *args, const uint64_t *fh,
 		 struct fb_attr_reply *ret_attr);
+int fbpy_statx(struct fbpy_call *call, struct fbpy_args *args, const uint64_t *fh, uint32_t flags,
+	       uint32_t mask, struct fb_statx *ret_statx);
 int fbpy_setattr(struct fbpy_call *call, struct fbpy_args *args, const struct fb_setattr *set,
 		 struct fb_attr_reply *ret_attr);
 int fbpy_readlink(struct fbpy_call *call, struct fbpy_args *args, struct fb_sink *to);
@@ -86,6 +88,11 @@ int fbpy_poll(struct fbpy_call *call, struct fbpy_args *args, uint64_t fh, uint6
 	      uint32_t flags, uint32_t events, uint32_t *ret_revents);
 int fbpy_bmap(struct fbpy_call *call, struct fbpy_args *args, uint64_t block, uint32_t blocksize,
 	      uint64_t *ret_block);
+
+int fbpy_setupmapping(struct fbpy_call *call, struct fbpy_args *args,
+		      const struct fb_mapping *mapping);
+int fbpy_removemapping(struct fbpy_call *call, struct fbpy_args *args,
+		       const struct fb_mapping_range *ranges, size_t count);
 
 /* release and releasedir: fh is given back, whether there is a method or not. */
 void fbpy_release(struct fbpy_fs *fs, struct fbpy_args *args, uint64_t fh,

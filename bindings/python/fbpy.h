@@ -139,6 +139,8 @@ bool fbpy_u64(PyObject *value, uint64_t *ret_value);
 /* A non-negative time in seconds (int or float), or None for none, in ns. */
 bool fbpy_timeout(PyObject *value, uint64_t *ret_ns);
 
+struct fb_time fbpy_time_from_ns(long long ns);
+
 /* ---- types ---- */
 
 struct fbpy_attr {
@@ -159,6 +161,7 @@ extern PyTypeObject *fbpy_attr_type, *fbpy_request_type;
 	X(FdRange)                                                                                 \
 	X(Lock)                                                                                    \
 	X(StatFS)                                                                                  \
+	X(Statx)                                                                                   \
 	X(Changes)                                                                                 \
 	X(Conn)                                                                                    \
 	X(PENDING)

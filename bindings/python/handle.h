@@ -46,6 +46,12 @@ PyObject *session_statistics(PyObject *handle);
 /* What was agreed with the client: a libfb.Conn, zeros before the greeting. */
 PyObject *session_agreed(PyObject *handle);
 
+/* Ask for what the client has cached: callable(bytes or None, errno) is called later, in any thread. */
+PyObject *session_retrieve(PyObject *handle, unsigned long long node, unsigned long long off,
+			   unsigned size, PyObject *callable);
+/* Have unused nodes (a sequence of numbers) dropped and forgotten. */
+PyObject *session_prune(PyObject *handle, PyObject *nodes);
+
 PyObject *loopback_open(PyObject *handle, unsigned minor, unsigned long long offered, bool no_init);
 PyObject *loopback_close(PyObject *handle);
 PyObject *loopback_send(PyObject *handle, PyObject *message, size_t size);

@@ -103,6 +103,12 @@ static int node_getattr(SELF, uint64_t node, const uint64_t *fh, struct fb_attr_
 	FBPY_CALL_WITH(getattr, .id = node, one(self, node), fh, ret_attr);
 }
 
+static int node_statx(SELF, uint64_t node, const uint64_t *fh, uint32_t flags, uint32_t mask,
+		      struct fb_statx *ret_statx)
+{
+	FBPY_CALL_WITH(statx, .id = node, one(self, node), fh, flags, mask, ret_statx);
+}
+
 static int node_setattr(SELF, uint64_t node, const struct fb_setattr *set,
 			struct fb_attr_reply *ret_attr)
 {
@@ -371,6 +377,17 @@ static int node_bmap(SELF, uint64_t node, uint64_t block, uint32_t blocksize, ui
 	FBPY_CALL(bmap, one(self, node), block, blocksize, ret_block);
 }
 
+static int node_setupmapping(SELF, uint64_t node, const struct fb_mapping *mapping)
+{
+	FBPY_CALL(setupmapping, one(self, node), mapping);
+}
+
+static int node_removemapping(SELF, uint64_t node, const struct fb_mapping_range *ranges,
+			      size_t count)
+{
+	FBPY_CALL(removemapping, one(self, node), ranges, count);
+}
+
 /* ---- which there are ------------------------------------------------------------------------------------ */
 
 /* Operations that have a method; the others stay what they are. */
@@ -381,6 +398,7 @@ static void set_methods(const struct fbpy_fs *fs, struct fb_driver_ops *ops)
 		ops->op = node_##op;
 	SET(lookup)
 	SET(getattr)
+	SET(statx)
 	SET(setattr)
 	SET(readlink)
 	SET(symlink)
@@ -417,6 +435,8 @@ static void set_methods(const struct fbpy_fs *fs, struct fb_driver_ops *ops)
 	SET(ioctl)
 	SET(poll)
 	SET(bmap)
+	SET(setupmapping)
+	SET(removemapping)
 #undef SET
 }
 

@@ -4,13 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/stat.h>
 
+/* Bytes from which on handing them over costs less than copying them. */
+#define GIVE_FROM 16384u
 #define FIELD(tuple, at) PyTuple_GET_ITEM(tuple, at)
 
 /* Fields of libfb.Entry, Opened, FdRange and Lock: see libfb/_results.py. */
 enum { ENTRY_NODE, ENTRY_ATTR, ENTRY_TIMEOUT, ENTRY_ATTR_TIMEOUT };
 enum { OPENED_HANDLE, OPENED_BACKING, OPENED_FLAGS };
 enum { RANGE_FD, RANGE_OFFSET, RANGE_LENGTH };
+enum { STATX_ATTR, STATX_BTIME_NS, STATX_REST };
 enum { LOCK_TYPE, LOCK_START, LOCK_END, LOCK_PID };
 
 static bool is_a(PyObject *value, PyObject *type)
@@ -38,6 +42,34 @@ int fbpy_finish_attr(struct fbpy_call *call, PyObject *result)
 		if (reply->attr.ino == 0)
 			reply->attr.ino = call->id;
 	}
+	return 0;
+}
+
+/* A libfb.Statx: attributes, and what stat(2) does not tell. */
+int fbpy_finish_statx(struct fbpy_call *call, PyObject *result)
+{
+	struct fb_statx *to = call->out;
+	unsigned long long attributes, known;
+	long long btime = 0;
+
+	if (!is_a(result, fbpy_known.Statx) ||
+	    !fbpy_attr_from(FIELD(result, STATX_ATTR), &to->attr) ||
+	    !PyArg_ParseTuple(FIELD(result, STATX_REST), "KKII", &attributes, &known,
+			      &to->dev_major, &to->dev_minor))
+		return fbpy_wrong(call, result, "a libfb.Statx");
+	to->attributes = attributes;
+	to->attributes_mask = known;
+	to->mask = STATX_BASIC_STATS;
+	if (FIELD(result, STATX_BTIME_NS) != Py_None) {
+		btime = PyLong_AsLongLong(FIELD(result, STATX_BTIME_NS));
+		to->mask |= STATX_BTIME;
+	}
+	if (PyErr_Occurred())
+		return fbpy_wrong(call, result, "a libfb.Statx");
+	to->btime = fbpy_time_from_ns(btime);
+	to->attr_timeout_ns = call->fs->attr_timeout_ns;
+	if (to->attr.ino == 0)
+		to->attr.ino = call->id;
 	return 0;
 }
 
@@ -203,17 +235,38 @@ static int put(struct fbpy_call *call, PyObject *result, uint64_t most, int too_
 	return r;
 }
 
+/* Bytes that were sent from where they lie; in any thread. */
+static void drop_sent(void *bytes)
+{
+	FBPY_ENTER;
+	Py_DECREF((PyObject *)bytes);
+	FBPY_LEAVE;
+}
+
+/* Bytes never change, so large ones need no copy. */
+static int put_bytes(struct fbpy_call *call, PyObject *bytes)
+{
+	const char *data = PyBytes_AS_STRING(bytes);
+	size_t size = (size_t)PyBytes_GET_SIZE(bytes);
+	int r;
+
+	if (size > call->size)
+		return too_much(call, bytes, size);
+	if (size < GIVE_FROM) {
+		r = fb_sink_put(call->out, data, size);
+	} else {
+		Py_INCREF(bytes);
+		r = fb_sink_give(call->out, data, size, drop_sent, bytes);
+		if (r < 0)
+			Py_DECREF(bytes);
+	}
+	return r < 0 ? -EIO : (int)size;
+}
+
 int fbpy_finish_data(struct fbpy_call *call, PyObject *result)
 {
-	struct fb_sink *to = call->out;
-
-	if (PyBytes_CheckExact(result)) {
-		size_t size = (size_t)PyBytes_GET_SIZE(result);
-
-		if (size > call->size)
-			return too_much(call, result, size);
-		return fb_sink_put(to, PyBytes_AS_STRING(result), size) < 0 ? -EIO : (int)size;
-	}
+	if (PyBytes_CheckExact(result))
+		return put_bytes(call, result);
 	if (is_a(result, fbpy_known.FdRange))
 		return data_from_file(call, result);
 	return put(call, result, call->size, 0);

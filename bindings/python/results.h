@@ -10,6 +10,7 @@
 
 fbpy_finish_fn fbpy_finish_none;  /* anything */
 fbpy_finish_fn fbpy_finish_attr;  /* out: struct fb_attr_reply; id: node, for its ino */
+fbpy_finish_fn fbpy_finish_statx; /* out: struct fb_statx; id: node */
 fbpy_finish_fn fbpy_finish_entry; /* out: struct fb_entry */
 fbpy_finish_fn fbpy_finish_open;  /* out: struct fb_open */
 fbpy_finish_fn fbpy_finish_opendir;

@@ -3,11 +3,13 @@
 import asyncio
 import errno
 import fcntl
+import gc
 import os
 import pathlib
 import select
 import stat
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -261,6 +263,55 @@ def test_store_fills_the_page_cache(folder: pathlib.Path) -> None:
         m.flush_notifications()
         assert (folder / "a").read_bytes() == b"y" * 4096
         assert "read" not in fs.requests
+
+
+def test_the_page_cache_is_asked(folder: pathlib.Path) -> None:
+    fs = Files(a=b"z" * 8192)
+    answers: list[Any] = []
+    with libfb.mount(fs, folder, attr_timeout=1000) as m:
+        (folder / "a").read_bytes()
+        assert m.retrieve("/a", 0, 4096, lambda data, error: answers.append((data, error)))
+        assert not m.retrieve("/unknown", 0, 10, print)
+        until = time.monotonic() + 5
+        while not answers and time.monotonic() < until:
+            time.sleep(0.01)
+        assert answers == [(b"z" * 4096, 0)]
+        m.resend()
+        m.flush_notifications()
+
+
+def test_large_reads_are_whole(folder: pathlib.Path) -> None:
+    data = os.urandom((1 << 20) + 77)
+
+    class Whole(Files):
+        def read(self, path: str, fh: Any, off: int, size: int) -> bytes:
+            return self.whole if size >= len(self.whole) else self.whole[off:off + size]
+
+        whole = data
+
+    references = sys.getrefcount(data)
+    with libfb.mount(Whole(a=data), folder):
+        for _ in range(3):
+            assert (folder / "a").read_bytes() == data
+    gc.collect()
+    assert sys.getrefcount(data) == references
+
+
+def test_statx(folder: pathlib.Path) -> None:
+    class Born(libfb.NodeFS):
+        def lookup(self, parent: Any, name: str) -> Any:
+            return libfb.Entry(name, libfb.File())
+
+        def getattr(self, node: Any, fh: Any = None) -> Any:
+            return libfb.Dir() if node == 1 else libfb.File()
+
+        def statx(self, node: Any, fh: Any, flags: int, mask: int) -> Any:
+            return libfb.Statx(self.getattr(node), btime_ns=10**9, dev=(8, 1))
+
+    with libfb.mount(Born(), folder, attr_timeout=0):
+        told = subprocess.run(["stat", "--format=%W", folder / "f"], capture_output=True,
+                              text=True, check=True, timeout=20)
+        assert told.stdout.strip() == "1"
 
 
 def test_poll_is_woken(folder: pathlib.Path) -> None:

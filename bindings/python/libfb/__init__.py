@@ -30,7 +30,7 @@ from ._aio import current as _current
 from ._flags import (InitFlags, IoctlFlags, LockFlags, RenameFlags, SetattrFlags, XattrFlags)
 from ._fs import NodeFS, Passthrough, PathFS
 from ._mount import Mount, mount, unmount
-from ._results import (PENDING, Changes, Conn, Entry, FdRange, Lock, Opened, StatFS)
+from ._results import (PENDING, Changes, Conn, Entry, FdRange, Lock, Opened, StatFS, Statx)
 from ._server import Server
 from ._vhost_user import VhostUser, vhost_user
 
@@ -80,6 +80,6 @@ __all__ = [
     "Attr", "Cache", "Changes", "Conn", "Device", "Dir", "Entry", "FdRange", "Fifo", "File",
     "InitFlags", "IoctlFlags", "Lock", "LockFlags", "Mount", "NodeFS", "Opened", "PENDING",
     "Passthrough", "PathFS", "ROOT", "RenameFlags", "Request", "Server", "SetattrFlags", "Socket",
-    "StatFS", "Symlink", "VhostUser", "XattrFlags", "mount", "request", "take", "unmount",
+    "StatFS", "Statx", "Symlink", "VhostUser", "XattrFlags", "mount", "request", "take", "unmount",
     "vhost_user",
 ]

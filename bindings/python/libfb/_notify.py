@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ._binding import swig
@@ -59,6 +60,26 @@ class Notifications:
     def invalidate_all(self) -> None:
         """Make every cached name stale (Linux 6.16 and newer)."""
         swig.notify_inc_epoch(self.handle)
+
+    def retrieve(self, node: Any, offset: int, size: int,
+                 done: Callable[[bytes | None, int], object]) -> bool:
+        """Ask for what the client has cached of a node. done(data, errno) is called once, in any
+        thread, with bytes and 0, or None and an errno."""
+        number = self._number(node)
+        if number is not None:
+            swig.session_retrieve(self.handle, number, offset, size, done)
+        return number is not None
+
+    def prune(self, nodes: Iterable[Any]) -> int:
+        """Have unused nodes dropped from the client's memory and forgotten (protocol 7.45). Returns
+        how many of them it knew."""
+        numbers = [n for n in map(self._number, nodes) if n is not None]
+        swig.session_prune(self.handle, numbers)
+        return len(numbers)
+
+    def resend(self) -> None:
+        """Have all requests that are not answered sent again."""
+        swig.notify_resend(self.handle)
 
     def flush_notifications(self) -> None:
         """Wait until all have been delivered. EDEADLK inside a handler."""

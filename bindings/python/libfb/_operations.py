@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 #: Methods that C calls: the operations of libfb/driver.h under the same names. What the table does
-#: itself (readdirplus, save, load, mappings) is not among them.
+#: itself (readdirplus, save, load) is not among them.
 OPERATIONS = (
-    "destroy", "lookup", "forget", "getattr", "setattr", "readlink", "symlink", "mknod", "mkdir",
+    "destroy", "lookup", "forget", "getattr", "statx", "setattr", "readlink", "symlink", "mknod", "mkdir",
     "unlink", "rmdir", "rename", "link", "open", "create", "tmpfile", "read", "write", "flush",
     "release", "fsync", "opendir", "readdir", "releasedir", "fsyncdir", "statfs", "syncfs",
     "setxattr", "getxattr", "listxattr", "removexattr", "access", "getlk", "setlk", "fallocate",
     "lseek", "copy_file_range", "ioctl", "poll", "bmap",
+    "setupmapping", "removemapping",
 )
 
 #: Arguments of a method that takes any number of them.

@@ -85,6 +85,26 @@ class FdRange(NamedTuple):
     length: int
 
 
+class _Statx(NamedTuple):
+    attr: Any
+    btime_ns: int | None
+    rest: tuple[int, int, int, int]
+
+
+class Statx(_Statx):
+    """What `NodeFS.statx` returns: attributes, and what stat(2) does not tell.
+
+    btime_ns: when the file was made, ns since 1970; None: not known. attributes: STATX_ATTR_* bits, of
+    which those in attributes_mask are known. dev: (major, minor) of the device.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, attr: Any, btime_ns: int | None = None, *, attributes: int = 0,
+                attributes_mask: int = 0, dev: tuple[int, int] = (0, 0)) -> Statx:
+        return super().__new__(cls, attr, btime_ns, (attributes, attributes_mask, *dev))
+
+
 class Lock(NamedTuple):
     """A lock on bytes start to end (inclusive). type: fcntl.F_RDLCK, F_WRLCK or F_UNLCK."""
 
@@ -146,6 +166,6 @@ class Conn:
 
 
 swig.register_known({
-    "Entry": Entry, "Opened": Opened, "FdRange": FdRange, "Lock": Lock, "StatFS": StatFS,
+    "Entry": Entry, "Opened": Opened, "FdRange": FdRange, "Lock": Lock, "StatFS": StatFS, "Statx": Statx,
     "Changes": Changes, "Conn": Conn, "PENDING": PENDING,
 })
