@@ -86,6 +86,12 @@ static int settle(struct fbpy_call *call, PyObject *result)
 	return r;
 }
 
+/* A file that has lost its name, for a method that would not take the handle that it still has. */
+static bool lost(const struct fbpy_call *call, const struct fbpy_args *args)
+{
+	return call->req && call->fs->layer == FBPY_PATHS && args->values[1] == Py_None;
+}
+
 int fbpy_run(struct fbpy_call *call, struct fbpy_args *args)
 {
 	const struct fbpy_method *method = &call->fs->methods[call->op];
@@ -96,6 +102,10 @@ int fbpy_run(struct fbpy_call *call, struct fbpy_args *args)
 		return give_up(call, args);
 	if (count > method->argc + 1)
 		count = method->argc + 1;
+	if (count < args->count && lost(call, args)) {
+		drop(args);
+		return -ESTALE;
+	}
 	call->outer = current;
 	current = call;
 	result = PyObject_VectorcallMethod(method->name, args->values, (size_t)count, NULL);

@@ -107,7 +107,8 @@ int fbpy_error(struct fbpy_fs *fs, enum fbpy_op op)
 
 int fbpy_wrong(struct fbpy_call *call, PyObject *result, const char *wanted)
 {
-	if (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_AttributeError)) {
+	if (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_AttributeError) ||
+	    PyErr_ExceptionMatches(PyExc_TypeError)) {
 		PyErr_Clear();
 		PyErr_Format(PyExc_TypeError, "%s.%U() returned %R (%s), not %s",
 			     Py_TYPE(call->fs->object)->tp_name, call->fs->methods[call->op].name,

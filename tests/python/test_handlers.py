@@ -609,6 +609,19 @@ def test_15_a_file_outlives_its_name() -> None:
         assert fails(c.stat, "/f") == errno.ENOENT
 
 
+def test_15_without_a_handle_there_is_no_file() -> None:
+    class Simple(Memory):
+        def getattr(self, path: str) -> Any:  # type: ignore[override]
+            assert path is not None
+            return super().getattr(path)
+
+    with Client(Simple()) as c:
+        with c.create("/f") as f:
+            c.unlink("/f")
+            assert fails(f.fstat) == errno.ESTALE
+            assert f.read(1, 0) == b""
+
+
 def test_15_children_move_with_their_directory() -> None:
     fs = Memory()
     with Client(fs) as c:
