@@ -39,16 +39,15 @@ PyObject *fbpy_dir(struct fbpy_fs *fs, uint64_t fh)
 
 static void push_file(struct fbpy_call *call, struct fbpy_args *args, uint64_t fh)
 {
+	args->file = args->count;
 	fbpy_push(args, fbpy_file(call->fs, fh));
 }
 
 /* Without an open file: None. */
 static void push_maybe_file(struct fbpy_call *call, struct fbpy_args *args, const uint64_t *fh)
 {
-	if (fh)
-		push_file(call, args, *fh);
-	else
-		fbpy_push(args, Py_NewRef(Py_None));
+	args->file = args->count;
+	fbpy_push(args, fh ? fbpy_file(call->fs, *fh) : Py_NewRef(Py_None));
 }
 
 static PyObject *maybe(bool given, uint64_t value)

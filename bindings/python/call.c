@@ -86,10 +86,14 @@ static int settle(struct fbpy_call *call, PyObject *result)
 	return r;
 }
 
-/* A file that has lost its name, for a method that would not take the handle that it still has. */
-static bool lost(const struct fbpy_call *call, const struct fbpy_args *args)
+/*
+ * A file that has lost its name, for a method that takes count values, not the handle which it still
+ * has among them.
+ */
+static bool lost(const struct fbpy_call *call, const struct fbpy_args *args, int count)
 {
-	return call->req && call->fs->layer == FBPY_PATHS && args->values[1] == Py_None;
+	return call->req && call->fs->layer == FBPY_PATHS && args->values[1] == Py_None &&
+	       args->file >= count;
 }
 
 int fbpy_run(struct fbpy_call *call, struct fbpy_args *args)
@@ -102,7 +106,7 @@ int fbpy_run(struct fbpy_call *call, struct fbpy_args *args)
 		return give_up(call, args);
 	if (count > method->argc + 1)
 		count = method->argc + 1;
-	if (count < args->count && lost(call, args)) {
+	if (lost(call, args, count)) {
 		drop(args);
 		return -ESTALE;
 	}

@@ -86,6 +86,7 @@ struct fbpy_call {
 struct fbpy_args {
 	PyObject *values[12];
 	int count;
+	int file; /* where among values the open file is; 0: nowhere */
 	bool failed;
 };
 

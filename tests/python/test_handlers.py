@@ -622,6 +622,21 @@ def test_15_without_a_handle_there_is_no_file() -> None:
             assert f.read(1, 0) == b""
 
 
+def test_15_with_a_handle_other_arguments_may_be_left_out() -> None:
+    class Simple(Memory):
+        def flush(self, path: Any, fh: Any) -> None:
+            assert fh is not None
+
+        def fsync(self, path: Any, fh: Any) -> None:
+            assert fh is not None
+
+    with Client(Simple()) as c:
+        with c.create("/f") as f:
+            c.unlink("/f")
+            f.flush()
+            f.fsync()
+
+
 def test_15_children_move_with_their_directory() -> None:
     fs = Memory()
     with Client(fs) as c:
