@@ -32,6 +32,7 @@ from ._fs import NodeFS, Passthrough, PathFS
 from ._mount import Mount, mount, unmount
 from ._results import (PENDING, Changes, Conn, Entry, FdRange, Lock, Opened, StatFS, Statx)
 from ._server import Server
+from ._tree import TreeFS
 from ._vhost_user import VhostUser, vhost_user
 
 Attr = _fbc.Attr
@@ -80,6 +81,6 @@ __all__ = [
     "Attr", "Cache", "Changes", "Conn", "Device", "Dir", "Entry", "FdRange", "Fifo", "File",
     "InitFlags", "IoctlFlags", "Lock", "LockFlags", "Mount", "NodeFS", "Opened", "PENDING",
     "Passthrough", "PathFS", "ROOT", "RenameFlags", "Request", "Server", "SetattrFlags", "Socket",
-    "StatFS", "Statx", "Symlink", "VhostUser", "XattrFlags", "mount", "request", "take", "unmount",
-    "vhost_user",
+    "StatFS", "Statx", "Symlink", "TreeFS", "VhostUser", "XattrFlags", "mount", "request", "take",
+    "unmount", "vhost_user",
 ]
