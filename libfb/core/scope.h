@@ -63,4 +63,12 @@ static inline int fb_fd_steal(int *fd)
 	return stolen;
 }
 
+/* Close a descriptor, if it is one, and forget it. */
+static inline void fb_fd_drop(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 #endif

@@ -324,6 +324,17 @@ void fb_session_stop(struct fb_session *session)
 	fb_workers_stop(&session->workers);
 }
 
+/* Other threads are gone, with the locks that they had. */
+void fb_session_after_fork(struct fb_session *session)
+{
+	struct fb_transport *transport = session->transport;
+
+	if (!transport || !transport->ops->after_fork)
+		return;
+	transport->ops->after_fork(transport);
+	fb_workers_after_fork(&session->workers);
+}
+
 int fb_session_wait_ready(struct fb_session *session, int timeout_ms)
 {
 	struct timespec until;

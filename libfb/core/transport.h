@@ -66,6 +66,8 @@ struct fb_transport_ops {
 	void (*backing_close)(struct fb_transport *transport, int id);
 	/* Bring the connection to its end, so that receive returns 0 everywhere (unmount). */
 	void (*shut)(struct fb_transport *transport);
+	/* In a forked child: close all that keeps the connection open. NULL: nothing does. */
+	void (*after_fork)(struct fb_transport *transport);
 	/* Free everything; all channels have been closed. */
 	void (*free)(struct fb_transport *transport);
 };

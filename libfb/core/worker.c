@@ -233,6 +233,14 @@ int fb_workers_join(struct fb_workers *workers)
 	return workers->result;
 }
 
+void fb_workers_after_fork(struct fb_workers *workers)
+{
+	atomic_store(&workers->leave, true);
+	fb_fd_drop(&workers->wake_fd);
+	fb_fd_drop(&workers->ready_fd);
+	fb_fd_drop(&workers->over_fd);
+}
+
 void fb_workers_stats(struct fb_workers *workers, struct fb_session_stats *ret_stats)
 {
 	ret_stats->workers = atomic_load(&workers->live);

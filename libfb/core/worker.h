@@ -86,6 +86,9 @@ void fb_workers_stop(struct fb_workers *workers);
 /* Wait for the end of all threads. Returns how the session ended. */
 int fb_workers_join(struct fb_workers *workers);
 
+/* In a forked child: its workers end, and wake nobody in the parent. */
+void fb_workers_after_fork(struct fb_workers *workers);
+
 void fb_workers_stats(struct fb_workers *workers, struct fb_session_stats *ret_stats);
 
 #endif

@@ -364,6 +364,20 @@ static void dev_fuse_free(struct fb_transport *transport)
 	free(fuse);
 }
 
+/* The list of channels is in order at any moment, also for who can not take the lock. */
+static void dev_fuse_after_fork(struct fb_transport *transport)
+{
+	struct dev_fuse *fuse = of_transport(transport);
+
+	for (struct fuse_channel *channel = fuse->channels; channel; channel = channel->next) {
+		if (channel->own_fd)
+			fb_fd_drop(&channel->fd);
+		channel->fd = -1;
+	}
+	fb_fd_drop(&fuse->mount.fd);
+	fb_fd_drop(&fuse->mount.watch_fd);
+}
+
 static const struct fb_transport_ops ops = {
 	.features = FB_INIT_KNOWN & ~NOT_FEATURES,
 	.open_channel = dev_fuse_open_channel,
@@ -377,6 +391,7 @@ static const struct fb_transport_ops ops = {
 	.backing_open = dev_fuse_backing_open,
 	.backing_close = dev_fuse_backing_close,
 	.shut = dev_fuse_shut,
+	.after_fork = dev_fuse_after_fork,
 	.free = dev_fuse_free,
 };
 

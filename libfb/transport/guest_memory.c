@@ -76,6 +76,8 @@ int fb_guest_region_map(const struct fb_wire_vhost_region *at, int fd,
 	}
 	/* Core dumps are not for the guest's data. */
 	madvise(region->map, region->map_size, MADV_DONTDUMP);
+	/* Nor for a forked child, which would keep it and could answer a request a second time. */
+	madvise(region->map, region->map_size, MADV_DONTFORK);
 	region->refs = 1;
 	region->at = *at;
 	region->host = (uint8_t *)region->map + skip;

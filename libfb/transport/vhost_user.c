@@ -169,8 +169,12 @@ void fb_vhost_fini(struct fb_vhost_device *device)
 	fb_dirty_log_fini(&device->log);
 	fb_ready_fini(&device->hiprio);
 	fb_ready_fini(&device->requests);
-	if (device->backend_fd >= 0)
-		close(device->backend_fd);
-	if (device->socket >= 0)
-		close(device->socket);
+	fb_fd_drop(&device->backend_fd);
+	fb_fd_drop(&device->socket);
+}
+
+void fb_vhost_after_fork(struct fb_vhost_device *device)
+{
+	fb_fd_drop(&device->backend_fd);
+	fb_fd_drop(&device->socket);
 }

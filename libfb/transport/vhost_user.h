@@ -57,6 +57,9 @@ int fb_vhost_init(struct fb_vhost_device *device) FB_MUST_CHECK;
 /* Nothing is under way any more. The socket is closed too. */
 void fb_vhost_fini(struct fb_vhost_device *device);
 
+/* In a forked child: close the connections to the front end. */
+void fb_vhost_after_fork(struct fb_vhost_device *device);
+
 /* Serve messages until the connection ends. Returns 0, or -errno when it is broken. */
 int fb_vhost_serve(struct fb_vhost_device *device) FB_MUST_CHECK;
 

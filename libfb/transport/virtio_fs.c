@@ -271,6 +271,13 @@ static void virtio_free(struct fb_transport *transport)
 	free(fs);
 }
 
+static void virtio_after_fork(struct fb_transport *transport)
+{
+	struct virtio_fs *fs = of_transport(transport);
+
+	fb_vhost_after_fork(&fs->device);
+}
+
 static const struct fb_transport_ops ops = {
 	.features = FB_INIT_KNOWN & ~NOT_FEATURES,
 	.open_channel = virtio_open_channel,
@@ -283,6 +290,7 @@ static const struct fb_transport_ops ops = {
 	.drop = fb_virtio_work_drop,
 	.tick = virtio_tick,
 	.shut = virtio_shut,
+	.after_fork = virtio_after_fork,
 	.free = virtio_free,
 };
 

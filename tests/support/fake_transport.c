@@ -11,6 +11,7 @@
 
 #include "core/channel.h"
 #include "core/req.h"
+#include "core/scope.h"
 #include "core/session.h"
 #include "protocol/wire.h"
 
@@ -113,6 +114,13 @@ static void shut(struct fb_transport *transport)
 	shutdown(of(transport)->server_fd, SHUT_RDWR);
 }
 
+static void after_fork(struct fb_transport *transport)
+{
+	struct fake_transport *fake = of(transport);
+
+	fb_fd_drop(&fake->server_fd);
+}
+
 static void fake_free(struct fb_transport *transport)
 {
 	struct fake_transport *fake = of(transport);
@@ -133,6 +141,7 @@ static const struct fb_transport_ops ops = {
 	.send = send_answer,
 	.notify = notify,
 	.shut = shut,
+	.after_fork = after_fork,
 	.free = fake_free,
 };
 

@@ -150,6 +150,15 @@ int fb_session_stop_on_signals(struct fb_session *session) FB_MUST_CHECK;
  */
 int fb_wake_signal(void);
 
+/*
+ * In a child that was forked while the session was served: close the child's copies of the descriptors
+ * that keep the connection open. Otherwise a mount whose server dies waits for the child instead of
+ * failing (ENOTCONN), and a machine monitor is not told either. The child must not use the session in
+ * any other way, not even drop references; the parent's goes on undisturbed. Async-signal-safe. A
+ * session with a loopback is the child's own and needs none of this.
+ */
+void fb_session_after_fork(struct fb_session *session);
+
 /* Copy what was agreed with the client: zeros before it was greeted. Set ret_conn->size first. */
 void fb_session_conn(struct fb_session *session, struct fb_conn *ret_conn);
 
