@@ -31,6 +31,7 @@
 /* ---- values ---- */
 
 %include "stdint.i"
+typedef unsigned int gid_t;
 %typemap(in) uint64_t, size_t {
 	$1 = PyLong_AsUnsignedLongLong($input);
 	if ($1 == (unsigned long long)-1 && PyErr_Occurred())
@@ -213,6 +214,7 @@
 %ignore fb_session_new;
 %ignore fb_session_ref;
 %ignore fb_session_unref;
+%ignore fb_session_after_fork;
 %ignore fb_session_run;
 %ignore fb_session_self;
 %ignore fb_session_conn;
