@@ -229,6 +229,23 @@ PyObject *session_close(PyObject *handle)
 	Py_RETURN_NONE;
 }
 
+/*
+ * In a forked child. Locks that other threads had stay locked, so nothing is freed; a handler that this
+ * child comes back from still finds its file system.
+ */
+PyObject *session_forget(PyObject *handle)
+{
+	struct handle *self = of(handle);
+
+	if (!self)
+		return NULL;
+	fb_session_after_fork(self->session);
+	self->session = NULL;
+	self->loopback = NULL;
+	self->fs = NULL;
+	Py_RETURN_NONE;
+}
+
 static void handle_dealloc(PyObject *self)
 {
 	PyTypeObject *type = Py_TYPE(self);
@@ -256,6 +273,31 @@ int fbpy_handle_init(PyObject *module)
 	if (!handle_type)
 		return -1;
 	return PyModule_AddObjectRef(module, "Handle", (PyObject *)handle_type);
+}
+
+/* ---- new code --------------------------------------------------------------------------------------------- */
+
+/* What an operation was missing at first stays missing: the client may have been told, and remember. */
+PyObject *session_replace(PyObject *handle, PyObject *object, PyObject *methods)
+{
+	struct handle *self = of(handle);
+	int argc[FBPY_OP_COUNT];
+
+	if (!self)
+		return NULL;
+	for (int op = 0; op < FBPY_OP_COUNT; op++) {
+		PyObject *name = self->fs->methods[op].name;
+		PyObject *number = PyDict_GetItemWithError(methods, name);
+
+		argc[op] = number ? (int)PyLong_AsLong(number) : self->fs->methods[op].argc;
+		if (PyErr_Occurred())
+			return NULL;
+	}
+	for (int op = 0; op < FBPY_OP_COUNT; op++)
+		if (fbpy_has(self->fs, op))
+			self->fs->methods[op].argc = argc[op];
+	Py_XSETREF(self->fs->object, Py_NewRef(object));
+	Py_RETURN_NONE;
 }
 
 /* ---- what it holds -------------------------------------------------------------------------------------- */

@@ -35,6 +35,14 @@ PyObject *session_new(PyObject *object, PyObject *server, int layer, PyObject *m
 		      PyObject *config, struct fb_session_options *options, PyObject *source);
 /* End the session and drop everything. May be called again. */
 PyObject *session_close(PyObject *handle);
+/* In a forked child: let go of the connection; the handle is closed, and the parent's is not. */
+PyObject *session_forget(PyObject *handle);
+/*
+ * Serve another object of the same layer from the next call on, or the same one whose class has
+ * changed; methods as for session_new(). Those that there were not at first are not called. The old
+ * object must live on while handlers may run on it.
+ */
+PyObject *session_replace(PyObject *handle, PyObject *object, PyObject *methods);
 /* The number of the node that the client knows by this object or path; None when it knows none. */
 PyObject *session_find(PyObject *handle, PyObject *node);
 /* How many objects are held: (nodes, files, directories). */

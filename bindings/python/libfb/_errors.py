@@ -9,9 +9,13 @@ import errno
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from types import TracebackType
 
 log = logging.getLogger("libfb")
+
+#: Is given each exception that is a bug of a handler, in its thread, before the caller gets EIO.
+on_bug: Callable[[BaseException], object] | None = None
 
 #: Classes whose number is no errno, though they are OSErrors: module and name, lest we import them.
 _NOT_ERRNO = (("socket", "gaierror"), ("socket", "herror"), ("ssl", "SSLError"))
@@ -71,6 +75,8 @@ class Bugs:
         elif count & (count - 1) == 0:
             log.error("%s.%s() raised %s at the same place %d times", type(fs).__name__, op,
                       type(error).__name__, count)
+        if on_bug is not None:
+            on_bug(error)
 
     @property
     def total(self) -> int:

@@ -33,6 +33,11 @@ def arity(method: Callable[..., Any]) -> int:
     return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
 
 
+def arities(methods: dict[str, Callable[..., Any]]) -> dict[str, int]:
+    """How many positional arguments each handler takes at most."""
+    return {name: arity(method) for name, method in methods.items()}
+
+
 def is_async(method: Callable[..., Any]) -> bool:
     """Whether calling it makes something that an event loop must run."""
     return inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method)

@@ -50,6 +50,7 @@ class Server:
         if workers < 1:
             raise ValueError("a file system needs at least one worker")
         self.fs = fs
+        self._layer = fs._layer
         self.bugs = _errors.Bugs()
         self.error: BaseException | None = None  #: what ended it, if a handler wanted the end
         self._methods = _operations.methods(fs)
@@ -61,6 +62,7 @@ class Server:
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self._started = False
+        self._retired: list[FileSystem] = []  # C does not hold the object of a call that runs
         self._config = {
             "entry_timeout": fs.entry_timeout if entry_timeout is None else entry_timeout,
             "attr_timeout": fs.attr_timeout if attr_timeout is None else attr_timeout,
@@ -81,7 +83,7 @@ class Server:
             if not hasattr(session, name) or name.startswith(("_", "this")):
                 raise TypeError(f"{name!r} is no option of a session")
             setattr(session, name, value)
-        arity = {name: _operations.arity(method) for name, method in self._methods.items()}
+        arity = _operations.arities(self._methods)
         if fs._layer == LAYER_NODES and "lookup" not in arity:
             raise TypeError(f"{type(fs).__name__} needs lookup()")
         if fs._layer != LAYER_LOWER and "getattr" not in arity:
@@ -91,6 +93,26 @@ class Server:
             directory, lower = _passthrough_options(fs)
             source = (directory, lower.pointer())
         return swig.session_new(fs, self, fs._layer, arity, self._config, session, source)
+
+    def replace(self, fs: FileSystem) -> tuple[list[str], list[str]]:
+        """Have another object answer from the next call on: a new one of the same kind, or the same
+        one after its class has changed. The client goes on knowing its nodes and handles.
+
+        Returns the names of methods that are (new, gone). New ones are not called before the next
+        mount: the kernel remembers what a file system does not have. Calls of those that are gone
+        fail with EIO. Raises TypeError for another kind: a PathFS does not become a NodeFS, nor a
+        class with async methods one without.
+        """
+        methods = _operations.methods(fs)
+        if fs._layer != self._layer:
+            raise TypeError(f"{type(fs).__name__} is a file system of another kind")
+        if any(map(_operations.is_async, methods.values())) != self.is_async:
+            raise TypeError("methods can become async, or no longer be, with a new mount only")
+        swig.session_replace(self.handle, fs, _operations.arities(methods))
+        self._retired.append(self.fs)
+        new, gone = methods.keys() - self._methods.keys(), self._methods.keys() - methods.keys()
+        self.fs = fs
+        return sorted(new), sorted(gone)
 
     # ---- called by C, with the GIL ----
 
@@ -222,6 +244,20 @@ class Server:
         _live.discard(self)
         swig.session_close(self.handle)
 
+    #: Whether a forked child may use its copy.
+    _survives_fork = False
+
+    def _forget(self) -> None:
+        """In a forked child: the session is the parent's."""
+        if self._closed or self._survives_fork:
+            return
+        swig.session_forget(self.handle)
+        self._closed = True
+        self._threads.clear()
+        self._ended = threading.Event()  # a thread that is gone may hold the lock of the old one
+        self._ended.set()
+        _live.discard(self)
+
     # ---- figures ----
 
     def statistics(self) -> dict[str, dict[str, Any]]:
@@ -244,6 +280,15 @@ class Server:
     def trace(self, print_line: Callable[[str], object] | None) -> None:
         """Have each request and its answer described to a callable; None stops it."""
         swig.session_set_trace(self.handle, print_line)
+
+
+def _forget_all() -> None:
+    """A child that lives longer than its parent must not keep the parent's mounts from ending."""
+    for server in list(_live):
+        server._forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)
 
 
 def _close_all() -> None:

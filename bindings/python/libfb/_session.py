@@ -34,6 +34,8 @@ class Loopback(Server, Notifications):
                 raise self.error from None
             raise
 
+    _survives_fork = True
+
     @property
     def granted(self) -> int:
         """InitFlags that both sides have agreed on."""

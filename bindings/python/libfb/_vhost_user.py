@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 import select
 import threading
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 from ._binding import swig
@@ -13,6 +15,8 @@ from ._errors import log
 from ._fs import FileSystem
 from ._mount import stop_on_signals
 from ._server import Server
+
+_live: weakref.WeakSet[VhostUser] = weakref.WeakSet()
 
 
 class VhostUser:
@@ -42,6 +46,8 @@ class VhostUser:
         self._stopping = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="libfb-accept", daemon=True)
+        self._print_line: Callable[[str], object] | None = None
+        _live.add(self)
         self._thread.start()
 
     def _next(self) -> int | None:
@@ -73,6 +79,8 @@ class VhostUser:
             log.error("%s: %s", self.socket, error)
             return
         self.sessions += 1
+        if self._print_line is not None:
+            server.trace(self._print_line)
         server.serve()
         with self._lock:
             self._server = server
@@ -96,6 +104,19 @@ class VhostUser:
     def server(self) -> Server | None:
         """The session with the machine that is connected now."""
         return self._server
+
+    def trace(self, print_line: Callable[[str], object]) -> None:
+        """Have each request of the machines that connect from now on, and its answer, described to a
+        callable."""
+        self._print_line = print_line
+
+    def replace(self, fs: FileSystem) -> tuple[list[str], list[str]]:
+        """Have another object answer, as Server.replace() does; machines that connect later find all
+        its methods. Guests see the new code as their timeouts end."""
+        with self._lock:
+            found = self._server.replace(fs) if self._server is not None else ([], [])
+            self.fs = fs
+        return found
 
     def stop(self) -> None:
         """Ask for the end; returns at once."""
@@ -134,11 +155,28 @@ class VhostUser:
         except FileNotFoundError:
             pass
 
+    def _forget(self) -> None:
+        """In a forked child: the socket is the parent's."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._listen)
+            os.close(self._wake)
+            self._lock, self._ended = threading.Lock(), threading.Event()
+            self._ended.set()
+
     def __enter__(self) -> VhostUser:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _forget_all() -> None:
+    for share in list(_live):
+        share._forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)
 
 
 def vhost_user(fs: FileSystem, socket: str | bytes | os.PathLike[str],
