@@ -176,7 +176,8 @@ static int start_driver(struct fb_session *session, const struct fb_conn *before
 		r = session->ops.init(session->self, session, &conn);
 	if (r < 0) {
 		if (fb_is_news(&session->refused_greetings))
-			fb_log(FB_LOG_ERR, "the driver refuses the client: %s", fb_last_error());
+			fb_log(FB_LOG_ERR, "the driver refuses the client: %s",
+			       *fb_last_error() ? fb_last_error() : strerror(-r));
 		return r;
 	}
 	clamp(session, before, &conn);
