@@ -79,6 +79,21 @@ static void test_absent_statfs_and_open(void **state)
 	assert_true(out->st.bsize > 0);
 	assert_int_equal(client_open(c, FB_OP_OPEN, 1, 0), 0);
 	assert_int_equal(open->fh, 0);
+	assert_int_equal(open->open_flags, FB_FOPEN_NOFLUSH);
+	rig_end(rig);
+}
+
+/* Not where the driver wants to know of each close. */
+static void test_absent_open_with_flush(void **state)
+{
+	struct rig *rig = rig_new();
+	const struct fb_wire_open_out *open = client_body(&rig->client);
+
+	(void)state;
+	mock_leave_out(&rig->mock, MOCK_open);
+	rig->strays_expected = true;
+	assert_int_equal(rig_connect(rig), 0);
+	assert_int_equal(client_open(&rig->client, FB_OP_OPEN, 1, 0), 0);
 	assert_int_equal(open->open_flags, 0);
 	rig_end(rig);
 }
@@ -209,6 +224,7 @@ int main(void)
 		cmocka_unit_test(test_every_absent_answer),
 		cmocka_unit_test(test_greeting_without_init),
 		cmocka_unit_test(test_absent_statfs_and_open),
+		cmocka_unit_test(test_absent_open_with_flush),
 		cmocka_unit_test(test_stateless_open),
 		cmocka_unit_test(test_stateless_opendir_needs_the_client),
 		cmocka_unit_test(test_stateless_is_ignored_with_the_operation),
