@@ -235,7 +235,7 @@ PyObject *session_close(PyObject *handle)
  */
 PyObject *session_forget(PyObject *handle)
 {
-	struct handle *self = of(handle);
+	struct fbpy_handle *self = fbpy_handle_of(handle);
 
 	if (!self)
 		return NULL;
@@ -280,7 +280,7 @@ int fbpy_handle_init(PyObject *module)
 /* What an operation was missing at first stays missing: the client may have been told, and remember. */
 PyObject *session_replace(PyObject *handle, PyObject *object, PyObject *methods)
 {
-	struct handle *self = of(handle);
+	struct fbpy_handle *self = fbpy_handle_of(handle);
 	int argc[FBPY_OP_COUNT];
 
 	if (!self)

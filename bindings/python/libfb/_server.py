@@ -122,6 +122,8 @@ class Server:
             self.error = error
             self.stop()
             return errno.EIO
+        if op == "init" and error is self.error:  # whoever waits for the start is told
+            return _errors.os_errno(error) if isinstance(error, OSError) else errno.EIO
         return _errors.explain(self.fs, op, error, self.bugs)
 
     def _spawn(self, coro: Any, request: Any) -> Any:

@@ -98,7 +98,8 @@ class VhostUser:
             self.error = error
             self._stopping = True
         elif error is not None:
-            log.error("%s: the connection ended: %s", self.socket, error)
+            log.error("%s: the connection ended: %s", self.socket, error,
+                      exc_info=None if isinstance(error, OSError) else error)
 
     @property
     def server(self) -> Server | None:

@@ -145,8 +145,11 @@ def _extras(options: argparse.Namespace, target: Target, server: Running) -> Ite
 
 def _print_figures(server: Running) -> None:
     session = server.server if isinstance(server, _vhost_user.VhostUser) else server
-    text = figures.table(session.statistics()) if session else "libfb: no machine is connected\n"
-    sys.stderr.write(text)
+    try:
+        text = figures.table(session.statistics()) if session else ""
+    except RuntimeError:  # it has ended this very moment
+        text = ""
+    sys.stderr.write(text or "libfb: no machine is connected\n")
     sys.stderr.flush()
 
 
