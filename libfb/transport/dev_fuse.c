@@ -29,12 +29,11 @@
 #include "transport/mount.h"
 #include "transport/mount_options.h"
 #include "transport/mountpoint.h"
+#include "transport/pages_limit.h"
 #include "transport/thread_caps.h"
 #include "transport/unmount.h"
 
 #define SOURCE_DEFAULT "libfb"
-#define PAGES_LIMIT_FILE "/proc/sys/fs/fuse/max_pages_limit"
-#define PAGES_LIMIT_DEFAULT 256
 /* Pages in one request of a client that does not know FB_INIT_MAX_PAGES; covers SETXATTR too. */
 #define PAGES_MIN 32
 /* Headers and fixed struct of a WRITE. */
@@ -397,18 +396,6 @@ static const struct fb_transport_ops ops = {
 
 /* ---- the beginning ------------------------------------------------------------------------- */
 
-/* Pages that the kernel allows in one request. */
-static uint32_t read_pages_limit(void)
-{
-	FB_SCOPED_FD fd = open(PAGES_LIMIT_FILE, O_RDONLY | O_CLOEXEC);
-	char text[16] = "";
-	long limit = 0;
-
-	if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0)
-		limit = strtol(text, NULL, 10);
-	return limit > 0 && limit <= UINT16_MAX ? (uint32_t)limit : PAGES_LIMIT_DEFAULT;
-}
-
 /* Put together what is wanted of the mount: options given in the text win. */
 static int plan_make(struct fb_mount_plan *plan, const struct fb_mount_options *options)
 {
@@ -446,8 +433,8 @@ static int attach(struct fb_session *session, const struct fb_mount *mount,
 	if (!fuse)
 		return fb_fail(ENOMEM, "no memory for a mount");
 	fuse->mount = *mount;
-	fuse->sizes = fb_dev_fuse_sizes(session->page_size, session->options.max_write,
-					read_pages_limit());
+	fuse->sizes =
+		fb_dev_fuse_sizes(session->page_size, session->options.max_write, fb_pages_limit());
 	fuse->transport = (struct fb_transport){
 		.ops = &ops,
 		.max_room = fuse->sizes.room,
