@@ -37,7 +37,7 @@ static void serve_and_die(const struct fake_bench *b, int connection, int until)
 	child = fork();
 	if (child == 0)
 		live_on(session, until);
-	_exit(child < 0);
+	_exit(child < 0 ? 1 : 0);
 }
 
 /* Returns the other end of a connection to such a server. */
