@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -24,9 +25,13 @@ def run(serve: Callable[[Callable[[], None]], None], debug: bool) -> int:
         os.close(reading)
         _child(serve, writing, debug)
     os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        if pipe.read(1) == READY:
-            return 0
+    try:
+        with os.fdopen(reading, "rb") as pipe:
+            if pipe.read(1) == READY:
+                return 0
+    except KeyboardInterrupt:  # which its session of its own keeps from the child
+        os.kill(child, signal.SIGTERM)
+        raise
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status) or 1
 

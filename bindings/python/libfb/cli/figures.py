@@ -39,7 +39,8 @@ def table(statistics: dict[str, dict[str, Any]]) -> str:
         return "libfb: no requests so far\n"
     lines = [f"{'operation':<16}{'requests':>10}{'errors':>8}{'mean':>9}{'p50 <':>9}{'p99 <':>9}"
              "  from, histogram (powers of 2)"]
-    for name, one in sorted(statistics.items(), key=lambda item: -item[1]["requests"]):
+    for name in sorted(statistics, key=lambda name: -int(statistics[name]["requests"])):
+        one = statistics[name]
         mean = one["latency_ns"] / one["requests"] / 1000
         buckets = one["buckets"]
         lines.append(f"{name:<16}{one['requests']:>10}{one['errors']:>8}{_time(mean):>9}"

@@ -122,6 +122,11 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
              "operations need a new mount; guests see changes as their timeouts end")
 
 
+def help_text() -> str:
+    """What --help prints."""
+    return _parser().format_help()
+
+
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Parse the command line. SystemExit with code 2 and a message when it makes no sense."""
     parser = _parser()
