@@ -121,7 +121,8 @@ def _table() -> dict[str, list[str]]:
 
 
 def test_table_of_methods() -> None:
-    of_nodes = {"lookup", "forget"}
+    of_nodes = {"lookup", "forget", "statx", "setupmapping", "removemapping"}
+    assert all(f"`{name}" in README for name in of_nodes)
     assert set(_table()) == set(OPERATIONS) - of_nodes | {"init"}
 
 
