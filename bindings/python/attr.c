@@ -400,7 +400,8 @@ static PyGetSetDef attr_getset[] = {
 
 static PyMethodDef attr_methods[] = {
 	{ "replace", (PyCFunction)(void (*)(void))attr_replace, METH_FASTCALL | METH_KEYWORDS,
-	  "replace(**fields) -> Attr\n\nCopy with other values for these fields." },
+	  "replace($self, *, mode=..., " FBPY_ATTR_FIELDS ")\n--\n\n"
+	  "Copy with other values for these fields." },
 	{ NULL, NULL, 0, NULL },
 };
 
@@ -413,11 +414,11 @@ static PyType_Slot attr_slots[] = {
 	{ Py_tp_hash, PyObject_HashNotImplemented },
 	{ Py_tp_repr, attr_repr },
 	{ Py_tp_doc,
-	  "Attr(mode=0, *, size=0, ino=0, nlink=1, uid=…, gid=…, rdev=0, blocks=…, blksize=4096,\n"
-	  "     atime_ns=…, mtime_ns=…, ctime_ns=…)\n\n"
+	  "Attr(mode=0, *, " FBPY_ATTR_FIELDS ")\n--\n\n"
 	  "What stat(2) tells of a file. Sizes are bytes, times integer nanoseconds since 1970.\n"
-	  "Left out: owner and group of this process; the time when libfb was imported. Raises\n"
-	  "OverflowError for a number that the field can not hold." },
+	  "Left out: owner and group of this process; the time when libfb was imported; one\n"
+	  "link, a blksize of 4096, blocks that follow the size; else 0. Names may begin with\n"
+	  "st_ too. Raises OverflowError for a number that the field can not hold." },
 	{ 0, NULL },
 };
 

@@ -37,18 +37,21 @@ static PyObject *make_device(PyObject *module, PyObject *const *args, Py_ssize_t
 	return (PyObject *)self;
 }
 
-#define HELPER_DEF(name, function, doc)                                                            \
+#define HELPER_DEF(name, function, mode, doc)                                                      \
 	{                                                                                          \
-		name, (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS, doc    \
+		name, (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS,        \
+			name "($module, mode=" mode ", *, " FBPY_ATTR_FIELDS ")\n--\n\n" doc       \
 	}
 
 PyMethodDef fbpy_attr_helpers[] = {
-	HELPER_DEF("File", make_file, "File(mode=0o644, **fields) -> Attr of a regular file"),
-	HELPER_DEF("Dir", make_dir, "Dir(mode=0o755, **fields) -> Attr of a directory"),
-	HELPER_DEF("Symlink", make_symlink, "Symlink(mode=0o777, **fields) -> Attr of a link"),
-	HELPER_DEF("Fifo", make_fifo, "Fifo(mode=0o644, **fields) -> Attr of a named pipe"),
-	HELPER_DEF("Socket", make_socket, "Socket(mode=0o755, **fields) -> Attr of a socket"),
-	HELPER_DEF("Device", make_device,
-		   "Device(mode=S_IFCHR | 0o600, rdev=…, **fields) -> Attr of a device"),
+	HELPER_DEF("File", make_file, "0o644", "The attributes of a regular file, as an Attr."),
+	HELPER_DEF("Dir", make_dir, "0o755", "The attributes of a directory, as an Attr."),
+	HELPER_DEF("Symlink", make_symlink, "0o777",
+		   "The attributes of a symbolic link, as an Attr."),
+	HELPER_DEF("Fifo", make_fifo, "0o644", "The attributes of a named pipe, as an Attr."),
+	HELPER_DEF("Socket", make_socket, "0o755", "The attributes of a socket, as an Attr."),
+	HELPER_DEF("Device", make_device, "0o20600",
+		   "The attributes of a device, as an Attr. The mode has stat.S_IFCHR or S_IFBLK\n"
+		   "in it (else ValueError); rdev is as os.makedev() makes it."),
 	{ NULL, NULL, 0, NULL },
 };

@@ -4,7 +4,14 @@
  * sessions, with the headers' own comments as docstrings. What is called for every request (attributes,
  * requests, the operations) is written by hand beside this file.
  */
-%module(package="libfb") _swig
+%define MODULE_DOC
+"What SWIG makes of libfb's C headers, under the same names without fb_ and FB_.
+
+Functions raise OSError where those in C return -errno, and return what C puts into a ret_…; a
+session is the handle that session_new() makes. Option structs are made with their size set.
+"
+%enddef
+%module(package="libfb", docstring=MODULE_DOC) _swig
 
 %{
 #include "fbpy.h"
@@ -12,7 +19,9 @@
 #include "super.h"
 %}
 
-%feature("autodoc", "3");
+/* Each with its arguments and the comment that it has in its header: docstrings.py writes docs.i. */
+%feature("autodoc", "0");
+%include "docs.i"
 
 /* ---- names: fb_session_stop() is session_stop(), FB_RENAME_EXCHANGE is RENAME_EXCHANGE ---- */
 

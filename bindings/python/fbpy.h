@@ -178,6 +178,10 @@ bool fbpy_attr_from(PyObject *value, struct fb_attr *ret_attr);
 PyObject *fbpy_attr_make(PyTypeObject *of, uint32_t type, uint32_t mode, PyObject *const *args,
 			 Py_ssize_t count, PyObject *names);
 extern PyMethodDef fbpy_attr_helpers[];
+/* The fields in signatures, for inspect and help(). */
+#define FBPY_ATTR_FIELDS                                                                           \
+	"size=..., ino=..., nlink=..., uid=..., gid=..., rdev=..., blocks=..., blksize=..., "      \
+	"atime_ns=..., mtime_ns=..., ctime_ns=..."
 PyObject *fbpy_attr_to(const struct fb_attr *attr);
 
 /* The call of the handler that runs in this thread, or NULL. */

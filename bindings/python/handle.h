@@ -49,7 +49,7 @@ PyObject *session_find(PyObject *handle, PyObject *node);
 PyObject *session_held(PyObject *handle);
 /* Give each traced line to a callable; None stops it. */
 PyObject *session_set_trace(PyObject *handle, PyObject *callable);
-/* Figures by opcode: dict of dicts. */
+/* The figures of each opcode that has been asked for, by its name. */
 PyObject *session_statistics(PyObject *handle);
 /* What was agreed with the client: a libfb.Conn, zeros before the greeting. */
 PyObject *session_agreed(PyObject *handle);
@@ -60,17 +60,25 @@ PyObject *session_retrieve(PyObject *handle, unsigned long long node, unsigned l
 /* Have unused nodes (a sequence of numbers) dropped and forgotten. */
 PyObject *session_prune(PyObject *handle, PyObject *nodes);
 
+/* Attach a client in memory and, unless no_init, greet. See fb_loopback_options. */
 PyObject *loopback_open(PyObject *handle, unsigned minor, unsigned long long offered, bool no_init);
+/* Detach the client: destroy() runs. */
 PyObject *loopback_close(PyObject *handle);
+/* Send one message, return its answer of at most size bytes: b"" where there is none. */
 PyObject *loopback_send(PyObject *handle, PyObject *message, size_t size);
+/* Send one message without waiting. Returns a ticket for loopback_receive(). */
 PyObject *loopback_submit(PyObject *handle, PyObject *message);
+/* Wait for the answer of a ticket for at most timeout_ms (-1: for ever), else TimeoutError. */
 PyObject *loopback_receive(PyObject *handle, unsigned long long ticket, size_t size,
 			   int timeout_ms);
+/* Wait for the next notification, as loopback_receive() does. */
 PyObject *loopback_notification(PyObject *handle, size_t size, int timeout_ms);
+/* Have the next count answers fail with an errno on their way. */
 PyObject *loopback_drop_answers(PyObject *handle, unsigned count, int error);
 
 /* Entry, Opened, FdRange, … as the Python layer defines them. */
 PyObject *register_known(PyObject *known);
+/* The request that the handler in this thread answers; RuntimeError outside of handlers. */
 PyObject *request_current(void);
 /* Have what the library says given to a callable(level, text); None stops it. */
 PyObject *log_to(PyObject *callable);

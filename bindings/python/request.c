@@ -90,6 +90,15 @@ static PyObject *request_reply(PyObject *self, PyObject *value)
 	Py_RETURN_NONE;
 }
 
+static void set_errno(long number)
+{
+	PyObject *args = Py_BuildValue("(ls)", number, "");
+
+	if (args)
+		PyErr_SetObject(PyExc_OSError, args);
+	Py_XDECREF(args);
+}
+
 static PyObject *request_fail(PyObject *self, PyObject *error)
 {
 	long number;
@@ -105,7 +114,7 @@ static PyObject *request_fail(PyObject *self, PyObject *error)
 		number = PyLong_AsLong(error);
 		if (number == -1 && PyErr_Occurred())
 			return NULL;
-		PyErr_SetObject(PyExc_OSError, Py_BuildValue("(ls)", number, ""));
+		set_errno(number);
 	}
 	of(self)->taken = false;
 	r = fbpy_error(of(self)->call.fs, of(self)->call.op);
@@ -273,15 +282,16 @@ static PyGetSetDef request_getset[] = {
 
 static PyMethodDef request_methods[] = {
 	{ "take", request_take, METH_NOARGS,
-	  "take() -> Request\n\nKeep the request: the handler returns libfb.PENDING, and reply()\n"
+	  "take($self)\n--\n\nKeep the request: the handler returns libfb.PENDING, and reply()\n"
 	  "or fail() answers later, from any thread. Dropped without an answer: EIO." },
 	{ "reply", request_reply, METH_O,
-	  "reply(result)\n\nAnswer with what the handler could have returned. Raises\n"
-	  "RuntimeError when the request has been answered or was not taken." },
+	  "reply($self, result, /)\n--\n\nAnswer with what the handler could have returned.\n"
+	  "Raises RuntimeError when the request has been answered or was not taken." },
 	{ "fail", request_fail, METH_O,
-	  "fail(error)\n\nAnswer with an errno, or an exception as a handler raises it." },
+	  "fail($self, error, /)\n--\n\nAnswer with an errno, or an exception as a handler\n"
+	  "raises it. Raises RuntimeError as reply() does." },
 	{ "_wake", request_wake, METH_O,
-	  "Have an eventfd written to when the caller is interrupted." },
+	  "_wake($self, fd, /)\n--\n\nHave an eventfd written to when the caller is interrupted." },
 	{ NULL, NULL, 0, NULL },
 };
 

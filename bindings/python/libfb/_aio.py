@@ -11,15 +11,15 @@ from __future__ import annotations
 import asyncio
 import collections.abc
 import contextvars
-import os
 from collections.abc import Callable
 from typing import Any
 
 from ._binding import fbc
+from ._eventfd import EventFd
 from ._results import PENDING
 
 #: The request of the handler that runs, once it is a task.
-current: contextvars.ContextVar[Any] = contextvars.ContextVar("libfb request")
+current: contextvars.ContextVar[fbc.Request | None] = contextvars.ContextVar("libfb request")
 
 
 class Op(collections.abc.Coroutine):  # type: ignore[type-arg]
@@ -82,19 +82,19 @@ class Tasks:
         self._report = report
         self.loop: asyncio.AbstractEventLoop | None = None
         self._running: dict[asyncio.Task[Any], Any] = {}
-        self._wake = -1
+        self._wake: EventFd | None = None
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._wake = EventFd()
         loop.add_reader(self._wake, self._interrupt)
 
     def detach(self) -> None:
-        if self.loop is not None and not self.loop.is_closed():
-            self.loop.remove_reader(self._wake)
-        if self._wake >= 0:
-            os.close(self._wake)
-        self.loop, self._wake = None, -1
+        if self._wake is not None:
+            if self.loop is not None and not self.loop.is_closed():
+                self.loop.remove_reader(self._wake)
+            self._wake.close()
+        self.loop, self._wake = None, None
 
     def __len__(self) -> int:
         return len(self._running)
@@ -136,12 +136,12 @@ class Tasks:
         return PENDING
 
     def _go_on(self, op: Op, request: fbc.Request | None) -> None:
-        assert self.loop is not None
+        assert self.loop is not None and self._wake is not None
         task = op.task = self.loop.create_task(op, name="libfb")
         self._running[task] = request
         if request is not None:
             request.take()
-            request._wake(self._wake)
+            request._wake(self._wake.fileno())
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
@@ -159,9 +159,7 @@ class Tasks:
 
     def _interrupt(self) -> None:
         """Some caller was interrupted: cancel its handler."""
-        try:
-            os.eventfd_read(self._wake)
-        except BlockingIOError:
+        if self._wake is None or not self._wake.clear():
             return
         for task, request in list(self._running.items()):
             if request is not None and request.alive and request.interrupted:

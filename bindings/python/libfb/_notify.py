@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ._binding import swig
+from ._binding import fbc, swig
 
 
 class Notifications:
@@ -17,11 +17,10 @@ class Notifications:
     where the transport (virtio-fs) or the kernel has none, ENOTCONN after the end.
     """
 
-    handle: Any
+    handle: fbc.Handle
 
     def _number(self, node: Any) -> int | None:
-        number: int | None = swig.session_find(self.handle, node)
-        return number
+        return swig.session_find(self.handle, node)
 
     def invalidate(self, node: Any, offset: int = 0, length: int = 0) -> bool:
         """Forget attributes and data from offset on, length bytes (0: to the end). offset -1:
@@ -40,10 +39,10 @@ class Notifications:
 
     def deleted(self, parent: Any, name: str | bytes, node: Any) -> bool:
         """A name was removed behind the client's back: watchers are told too."""
-        numbers = self._number(parent), self._number(node)
-        if numbers[0] is None or numbers[1] is None:
+        above, number = self._number(parent), self._number(node)
+        if above is None or number is None:
             return False
-        swig.notify_delete(self.handle, *numbers, name)
+        swig.notify_delete(self.handle, above, number, name)
         return True
 
     def store(self, node: Any, offset: int, data: bytes) -> bool:

@@ -14,14 +14,14 @@ from typing import Any
 
 from . import _errors, _operations
 from ._aio import Tasks
-from ._binding import swig
+from ._binding import fbc, swig
 from ._fs import LAYER_LOWER, LAYER_NODES, FileSystem
 from ._results import Conn
 
 _live: weakref.WeakSet[Server] = weakref.WeakSet()
 
 
-def _passthrough_options(fs: Any) -> tuple[Any, Any]:
+def _passthrough_options(fs: Any) -> tuple[Any, swig.passthrough_options]:
     """(directory, struct) of a libfb.Passthrough; TypeError for unknown options."""
     options = swig.passthrough_options()
     for name, value in fs.options.items():
@@ -74,7 +74,7 @@ class Server:
         self.handle = self._open(options)
         _live.add(self)
 
-    def _open(self, options: dict[str, Any]) -> Any:
+    def _open(self, options: dict[str, Any]) -> fbc.Handle:
         fs = self.fs
         session = swig.session_options()
         session.workers = self.workers
@@ -265,19 +265,16 @@ class Server:
     def statistics(self) -> dict[str, dict[str, Any]]:
         """Figures by opcode: requests, errors, bytes_in, bytes_out, latency_ns (sum), buckets (a list
         of counts: bucket n is for latencies below 2**n us)."""
-        stats: dict[str, dict[str, Any]] = swig.session_statistics(self.handle)
-        return stats
+        return swig.session_statistics(self.handle)
 
     def agreed(self) -> Conn:
         """What was agreed with the client; zeros before it has greeted."""
-        conn: Conn = swig.session_agreed(self.handle)
-        return conn
+        return swig.session_agreed(self.handle)
 
     def held(self) -> tuple[int, int, int]:
         """How many (nodes, open files, open directories) are held for the client. Nodes only for
         NodeFS."""
-        held: tuple[int, int, int] = swig.session_held(self.handle)
-        return held
+        return swig.session_held(self.handle)
 
     def trace(self, print_line: Callable[[str], object] | None) -> None:
         """Have each request and its answer described to a callable; None stops it."""

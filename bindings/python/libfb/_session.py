@@ -49,27 +49,23 @@ class Loopback(Server, Notifications):
     def send(self, message: bytes, size: int) -> bytes:
         """Send one message, return its answer (at most size bytes); b"" where there is none."""
         if self._loop is None:
-            answer: bytes = swig.loopback_send(self.handle, message, size)
-            return answer
+            return swig.loopback_send(self.handle, message, size)
         return self.receive(self.submit(message), size, -1)
 
     def submit(self, message: bytes) -> int:
         """Send one message without waiting. Returns a ticket for receive()."""
         if self._loop is None:
-            ticket: int = swig.loopback_submit(self.handle, message)
-            return ticket
+            return swig.loopback_submit(self.handle, message)
         return self._loop.run_until_complete(self._submit(message))
 
     async def _submit(self, message: bytes) -> int:
-        ticket: int = swig.loopback_submit(self.handle, message)
-        return ticket
+        return swig.loopback_submit(self.handle, message)
 
     def receive(self, ticket: int, size: int, timeout_ms: int) -> bytes:
         """Wait for an answer, at most timeout_ms (-1: for ever). Raises TimeoutError."""
         if self._loop is not None:
             return self._loop.run_until_complete(self._receive(ticket, size, timeout_ms))
-        answer: bytes = swig.loopback_receive(self.handle, ticket, size, timeout_ms)
-        return answer
+        return swig.loopback_receive(self.handle, ticket, size, timeout_ms)
 
     async def _receive(self, ticket: int, size: int, timeout_ms: int) -> bytes:
         """The loop runs while we wait."""
@@ -77,8 +73,7 @@ class Loopback(Server, Notifications):
         until = loop.time() + timeout_ms / 1000
         while True:
             try:
-                answer: bytes = swig.loopback_receive(self.handle, ticket, size, 0)
-                return answer
+                return swig.loopback_receive(self.handle, ticket, size, 0)
             except TimeoutError:
                 if 0 <= timeout_ms and loop.time() >= until:
                     raise
@@ -86,8 +81,7 @@ class Loopback(Server, Notifications):
 
     def notification(self, timeout_ms: int) -> bytes:
         """Read the next notification. Raises TimeoutError."""
-        message: bytes = swig.loopback_notification(self.handle, 1 << 21, timeout_ms)
-        return message
+        return swig.loopback_notification(self.handle, 1 << 21, timeout_ms)
 
     def drop_answers(self, count: int, error: int) -> None:
         """Have the next count answers fail on their way, as when a caller has gone (ENOENT)."""

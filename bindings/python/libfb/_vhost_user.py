@@ -12,6 +12,7 @@ from typing import Any
 
 from ._binding import swig
 from ._errors import log
+from ._eventfd import EventFd
 from ._fs import FileSystem
 from ._mount import stop_on_signals
 from ._server import Server
@@ -40,7 +41,7 @@ class VhostUser:
         self._how.request_queues = queues
         Server(fs, **session).close()  # mistakes are told now, not to the first machine
         self._listen = swig.virtio_fs_listen(self.socket, group & 0xFFFFFFFF)
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._wake = EventFd()
         self._lock = threading.Lock()
         self._server: Server | None = None
         self._stopping = False
@@ -126,7 +127,7 @@ class VhostUser:
             if self._server is not None:
                 self._server.stop()
         if not self._closed:
-            os.eventfd_write(self._wake, 1)
+            self._wake.set()
 
     def wait(self) -> None:
         """Wait for the end: of the first connection without keep_listening, else until stop(), Ctrl-C,
@@ -150,7 +151,7 @@ class VhostUser:
         self._thread.join()
         self._closed = True
         os.close(self._listen)
-        os.close(self._wake)
+        self._wake.close()
         try:
             os.unlink(self.socket)
         except FileNotFoundError:
