@@ -19,7 +19,7 @@ session is the handle that session_new() makes. Option structs are made with the
 #include "super.h"
 %}
 
-/* Each with its arguments and the comment that it has in its header: docstrings.py writes docs.i. */
+/* Each with its arguments and its comment in the header: docstrings.py writes docs.i. */
 %feature("autodoc", "0");
 %include "docs.i"
 

@@ -27,9 +27,12 @@ import logging as _logging
 from ._binding import fbc as _fbc
 from ._binding import swig as _swig
 from ._aio import current as _current
+from ._check import check
 from ._flags import (InitFlags, IoctlFlags, LockFlags, RenameFlags, SetattrFlags, XattrFlags)
 from ._fs import NodeFS, Passthrough, PathFS
 from ._mount import Mount, mount, unmount
+from ._node_operations import NodeOperations
+from ._protocols import Answer, AttrLike, Data, DirItem, IoctlResult, PathOperations
 from ._results import (PENDING, Changes, Conn, Entry, FdRange, Lock, Opened, StatFS, Statx)
 from ._server import Server
 from ._tree import TreeFS
@@ -78,9 +81,10 @@ def _log(level: int, text: str) -> None:
 _swig.log_to(_log)
 
 __all__ = [
-    "Attr", "Cache", "Changes", "Conn", "Device", "Dir", "Entry", "FdRange", "Fifo", "File",
-    "InitFlags", "IoctlFlags", "Lock", "LockFlags", "Mount", "NodeFS", "Opened", "PENDING",
-    "Passthrough", "PathFS", "ROOT", "RenameFlags", "Request", "Server", "SetattrFlags", "Socket",
-    "StatFS", "Statx", "Symlink", "TreeFS", "VhostUser", "XattrFlags", "mount", "request", "take",
-    "unmount", "vhost_user",
+    "Answer", "Attr", "AttrLike", "Cache", "Changes", "Conn", "Data", "Device", "Dir", "DirItem",
+    "Entry", "FdRange", "Fifo", "File", "InitFlags", "IoctlFlags", "IoctlResult", "Lock",
+    "LockFlags", "Mount", "NodeFS", "NodeOperations", "Opened", "PENDING", "Passthrough",
+    "PathFS", "PathOperations", "ROOT", "RenameFlags", "Request", "Server", "SetattrFlags",
+    "Socket", "StatFS", "Statx", "Symlink", "TreeFS", "VhostUser", "XattrFlags", "check", "mount",
+    "request", "take", "unmount", "vhost_user",
 ]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A descriptor that wakes a thread or an event loop: eventfd(2). One place, as the type stubs that Debian
-12 has for os do not know these functions yet."""
+"""A descriptor that wakes a thread or an event loop: eventfd(2). One place, as the type stubs
+that Debian 12 has for os do not know these functions yet."""
 
 from __future__ import annotations
 

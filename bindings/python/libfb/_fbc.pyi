@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# The extension module, as far as it is written by hand: attr.c, request.c, handle.c. The rest of it is for
-# _swig alone. All numbers must fit the field (OverflowError), times are ns since 1970.
+# The extension module, as far as it is written by hand: attr.c, request.c, handle.c. The rest of it
+# is for _swig alone. All numbers must fit the field (OverflowError), times are ns since 1970.
 
 from typing import ClassVar, TypeVar, final
 

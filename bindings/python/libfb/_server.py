@@ -12,10 +12,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from . import _errors, _operations
+from . import _check, _errors, _operations
 from ._aio import Tasks
 from ._binding import fbc, swig
-from ._fs import LAYER_LOWER, LAYER_NODES, FileSystem
+from ._fs import LAYER_LOWER, FileSystem
 from ._results import Conn
 
 _live: weakref.WeakSet[Server] = weakref.WeakSet()
@@ -38,7 +38,8 @@ class Server:
 
     workers: threads that call handlers; with one, the default, handlers never run at the same time.
     Other options: entry_timeout, attr_timeout, negative_timeout (seconds, instead of the class's);
-    max_write (bytes); read_only; max_pending; max_background; request_timeout_s.
+    max_write (bytes); read_only; max_pending; max_background; request_timeout_s. Raises TypeError
+    for an option that does not exist, and for methods that can not be called (see `libfb.check`).
     """
 
     def __init__(self, fs: FileSystem, *, workers: int = 1, entry_timeout: float | None = None,
@@ -49,6 +50,7 @@ class Server:
                             f"{type(fs).__name__} does not")
         if workers < 1:
             raise ValueError("a file system needs at least one worker")
+        _check.enforce(fs)
         self.fs = fs
         self._layer = fs._layer
         self.bugs = _errors.Bugs()
@@ -84,10 +86,6 @@ class Server:
                 raise TypeError(f"{name!r} is no option of a session")
             setattr(session, name, value)
         arity = _operations.arities(self._methods)
-        if fs._layer == LAYER_NODES and "lookup" not in arity:
-            raise TypeError(f"{type(fs).__name__} needs lookup()")
-        if fs._layer != LAYER_LOWER and "getattr" not in arity:
-            raise TypeError(f"{type(fs).__name__} needs getattr()")
         source = None
         if fs._layer == LAYER_LOWER:
             directory, lower = _passthrough_options(fs)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# What SWIG makes of libfb's headers (bindings/python/fb.i). Functions raise OSError where those in C
-# return -errno; what C puts into a ret_… is the result. A session is the handle that session_new() made.
+# What SWIG makes of libfb's headers (bindings/python/fb.i). Functions raise OSError where those in
+# C return -errno; what C puts into a ret_… is the result. A session is the handle that
+# session_new() made.
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
