@@ -152,7 +152,8 @@ def _prepare(parent: int) -> None:
     """End with the test; Ctrl-C is for the test alone."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    faulthandler.enable(all_threads=True, file=sys.__stderr__)
+    if sys.__stderr__ is not None:
+        faulthandler.enable(all_threads=True, file=sys.__stderr__)
     if os.getppid() != parent:
         os._exit(1)
 
