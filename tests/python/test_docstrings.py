@@ -17,7 +17,8 @@ SOURCE = pathlib.Path(__file__).parents[2]
 HEADERS = "\n".join(path.read_text(encoding="utf-8")
                     for path in sorted((SOURCE / "libfb/include/libfb").glob("*.h")))
 #: Functions of the binding, under their own names.
-BINDING = (SOURCE / "bindings/python/handle.h").read_text(encoding="utf-8")
+BINDING = "\n".join((SOURCE / "bindings/python" / name).read_text(encoding="utf-8")
+                    for name in ("handle.h", "super.h"))
 
 
 def words(text: str) -> str:

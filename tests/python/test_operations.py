@@ -16,7 +16,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "path": (str,), "new_path": (str,), "name": (str,), "new_name": (str,), "target": (str,),
     "node": (int, str), "parent": (int, str), "new_parent": (int, str), "new_node": (int, str),
     "data": (bytes,), "value": (bytes,), "datasync": (bool,), "fh": (list, type(None)),
-    "new_fh": (list,), "kh": (int, type(None)), "lock": (libfb.Lock,),
+    "new_fh": (list,), "kh": (int, type(None)), "flock_owner": (int, type(None)), "lock": (libfb.Lock,),
     "changes": (libfb.Changes,), "conn": (libfb.Conn,),
 }
 

@@ -5,6 +5,7 @@ arguments."""
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -33,6 +34,7 @@ _LIKE = 0.85  #: how alike a name must be for a guess
 _warned: weakref.WeakSet[type] = weakref.WeakSet()
 
 
+@functools.cache
 def operations(layer: int) -> dict[str, inspect.Signature]:
     """The operations of a layer; the signatures have self."""
     return {name: inspect.signature(method)
@@ -131,20 +133,27 @@ def _own_methods(fs: Any) -> list[str]:
             and callable(inspect.getattr_static(cls, name))]
 
 
-def _mistakes(fs: Any, guess: bool) -> Iterator[tuple[bool, str]]:
-    layer = fs._layer
-    known = operations(layer)
+def _operation_mistakes(fs: Any, known: dict[str, inspect.Signature],
+                        guess: bool) -> Iterator[tuple[bool, str]]:
+    """What is wrong with the methods that there are."""
     for name, wanted in known.items():
         method = getattr(fs, name, None)
-        if method is None:
-            if name in _MUST[layer]:
-                yield True, f"{name} is missing"
-        elif not is_default(method):
+        if method is not None and not is_default(method):
             yield from _method_mistakes(fs, name, wanted)
     yield from _name_mistakes([name for name in _own_methods(fs) if name not in known], known,
-                              layer, guess)
-    if layer == LAYER_LOWER and hasattr(fs, "forget"):
+                              fs._layer, guess)
+    if fs._layer == LAYER_LOWER and hasattr(fs, "forget"):
         yield False, "forget is not called: the driver below keeps the nodes"
+
+
+def _mistakes(fs: Any, guess: bool) -> Iterator[tuple[bool, str]]:
+    """(it can not be served, sentence) for each mistake."""
+    owner = (fs if isinstance(fs, type) else type(fs)).__name__
+    for name in _MUST[fs._layer]:
+        if getattr(fs, name, None) is None:
+            yield True, f"{owner} needs {name}()"
+    for fatal, text in _operation_mistakes(fs, operations(fs._layer), guess):
+        yield fatal, f"{owner}.{text}"
 
 
 def check(fs: FileSystem | type[FileSystem]) -> list[str]:
@@ -160,14 +169,14 @@ def check(fs: FileSystem | type[FileSystem]) -> list[str]:
     cls = fs if isinstance(fs, type) else type(fs)
     if not (issubclass(cls, FileSystem) and hasattr(cls, "_layer")):
         raise TypeError(f"{cls.__name__} does not derive from libfb.PathFS, NodeFS or Passthrough")
-    return [f"{cls.__name__}.{text}" for _fatal, text in _mistakes(fs, guess=True)]
+    return [text for _fatal, text in _mistakes(fs, guess=True)]
 
 
 def enforce(fs: FileSystem) -> None:
     """What a server does first: TypeError for a method that can not be called, a warning in the
     log, once for each class, for what else is surely a mistake."""
     cls = type(fs)
-    mistakes = [(fatal, f"{cls.__name__}.{text}") for fatal, text in _mistakes(fs, guess=False)]
+    mistakes = list(_mistakes(fs, guess=False))
     fatal = [text for is_fatal, text in mistakes if is_fatal]
     if fatal:
         raise TypeError("; ".join(fatal))

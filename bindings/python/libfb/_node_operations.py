@@ -110,7 +110,8 @@ class NodeOperations(Protocol):
     def flush(self, node: Any, fh: Any, lock_owner: int = 0) -> Answer[object]:
         """As `PathOperations.flush`."""
 
-    def release(self, node: Any, fh: Any = None) -> Answer[object]:
+    def release(self, node: Any, fh: Any = None,
+                flock_owner: int | None = None) -> Answer[object]:
         """As `PathOperations.release`."""
 
     def fsync(self, node: Any, fh: Any = None, datasync: bool = False) -> Answer[object]:
@@ -125,7 +126,8 @@ class NodeOperations(Protocol):
         """As `PathOperations.readdir`. (name, `Entry`) is a lookup of the name too; attributes
         without an entry are left out."""
 
-    def releasedir(self, node: Any, fh: Any = None) -> Answer[object]:
+    def releasedir(self, node: Any, fh: Any = None,
+                   flock_owner: int | None = None) -> Answer[object]:
         """As `PathOperations.releasedir`."""
 
     def fsyncdir(self, node: Any, fh: Any = None, datasync: bool = False) -> Answer[object]:

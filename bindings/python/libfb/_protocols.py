@@ -147,9 +147,10 @@ class PathOperations(Protocol):
         """A descriptor is closed: report late errors. Called once for each duplicate. Errors: EIO,
         ENOSPC."""
 
-    def release(self, path: str | None, fh: Any = None) -> Answer[object]:
-        """The last descriptor is closed, exactly once for each open. Nobody sees its errors, and it
-        has no `request()`."""
+    def release(self, path: str | None, fh: Any = None,
+                flock_owner: int | None = None) -> Answer[object]:
+        """The last descriptor is closed, exactly once for each open. flock_owner: whose locks of
+        flock(2) end with it. Nobody sees its errors, and it has no `request()`."""
 
     def fsync(self, path: str | None, fh: Any = None, datasync: bool = False) -> Answer[object]:
         """Make data and, unless datasync, attributes durable. Error: EIO."""
@@ -165,7 +166,8 @@ class PathOperations(Protocol):
         for each listing; "." and ".." are optional. With attributes the client need not ask for
         them one by one. Errors: EACCES, EIO."""
 
-    def releasedir(self, path: str | None, fh: Any = None) -> Answer[object]:
+    def releasedir(self, path: str | None, fh: Any = None,
+                   flock_owner: int | None = None) -> Answer[object]:
         """As release, for opendir."""
 
     def fsyncdir(self, path: str | None, fh: Any = None, datasync: bool = False) -> Answer[object]:
