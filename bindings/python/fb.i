@@ -256,6 +256,15 @@ typedef unsigned int gid_t;
 %include "super.h"
 
 %init %{
+#if SWIG_VERSION < 0x040400
+	/*
+	 * The object for global variables, which there are none of: SWIG would make it, and its type,
+	 * when the interpreter ends. Such types come with a warning in SWIG 4.3, which may be an
+	 * error by then, and then it would crash. Here warnings are off.
+	 */
+	if (!SWIG_globals())
+		return NULL;
+#endif
 	if (fbpy_attr_init(m) < 0 || fbpy_request_init(m) < 0 || fbpy_handle_init(m) < 0)
 		return NULL;
 %}
