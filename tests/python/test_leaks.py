@@ -147,7 +147,7 @@ def test_10_000_sessions() -> None:
         for _ in range(count):
             with Client(Mixed()) as c:
                 c.stat("/f")
-    stays("sessions", lambda: run(10_000), lambda: run(200), 10_000, 400)
+    stays("sessions", lambda: run(10_000), lambda: run(200), 10_000, 1500)
 
 
 def test_sessions_of_coroutines() -> None:
