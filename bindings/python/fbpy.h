@@ -181,7 +181,7 @@ extern PyMethodDef fbpy_attr_helpers[];
 /* The fields in signatures, for inspect and help(). */
 #define FBPY_ATTR_FIELDS                                                                           \
 	"size=..., ino=..., nlink=..., uid=..., gid=..., rdev=..., blocks=..., blksize=..., "      \
-	"atime_ns=..., mtime_ns=..., ctime_ns=..."
+	"atime_ns=..., mtime_ns=..., ctime_ns=..., **st_fields"
 PyObject *fbpy_attr_to(const struct fb_attr *attr);
 
 /* The call of the handler that runs in this thread, or NULL. */

@@ -54,6 +54,7 @@ class Notes(libfb.PathFS):
         self.files[new] = self.files.pop(old)
 
     def statfs(self, path: str) -> libfb.StatFS | os.statvfs_result:
+        assert libfb.File(st_size=5, st_mtime_ns=1) == libfb.Attr(0o100644, size=5, mtime_ns=1)
         return libfb.StatFS(f_blocks=10)
 
 

@@ -25,8 +25,7 @@ _ELSEWHERE = {"fgetattr": "getattr", "fchmod": "chmod", "fchown": "chown", "ftru
               "utime": "utimens", "utimes": "utimens", "getdir": "readdir", "statvfs": "statfs"}
 #: Operations of C drivers that no method is called for.
 _C_ONLY = {"readdirplus": "readdir", "statx": "getattr"}
-_SYNC = ("init", "destroy")
-_UNASKED = ("init",)  #: may do without any argument
+_PLAIN = ("init",)  #: may do without any argument, but not await
 _MANY = ("readdir", "listxattr")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _LIKE = 0.85  #: how alike a name must be for a guess
@@ -64,7 +63,7 @@ def _count_mistakes(name: str, found: list[inspect.Parameter],
                     wanted: inspect.Signature) -> Iterator[tuple[bool, str]]:
     """(it can not be called at all, sentence) for wrong numbers of arguments."""
     given = list(wanted.parameters.values())[1:]
-    least = 0 if name in _UNASKED else sum(p.default is p.empty for p in given)
+    least = 0 if name in _PLAIN else sum(p.default is p.empty for p in given)
     needed = sum(p.kind in _POSITIONAL and p.default is p.empty for p in found)
     most = sum(p.kind in _POSITIONAL for p in found)
     text = f"{name}{_describe(wanted)}"
@@ -82,7 +81,7 @@ def _kind_mistakes(name: str, method: Callable[..., Any]) -> Iterator[tuple[bool
     many = inspect.isgeneratorfunction(method) or inspect.isasyncgenfunction(method)
     if many and name not in _MANY:
         yield False, f"{name} is a generator: it returns no result (yield in it?)"
-    if inspect.iscoroutinefunction(method) and name in _SYNC:
+    if inspect.iscoroutinefunction(method) and name in _PLAIN:
         yield True, f"{name} can not be async"
 
 

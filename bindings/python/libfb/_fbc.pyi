@@ -35,6 +35,18 @@ class Attr:
         atime_ns: int = ...,
         mtime_ns: int = ...,
         ctime_ns: int = ...,
+        st_mode: int = ...,
+        st_size: int = ...,
+        st_ino: int = ...,
+        st_nlink: int = ...,
+        st_uid: int = ...,
+        st_gid: int = ...,
+        st_rdev: int = ...,
+        st_blocks: int = ...,
+        st_blksize: int = ...,
+        st_atime_ns: int = ...,
+        st_mtime_ns: int = ...,
+        st_ctime_ns: int = ...,
     ) -> _A: ...
     def replace(
         self: _A,
@@ -51,6 +63,18 @@ class Attr:
         atime_ns: int = ...,
         mtime_ns: int = ...,
         ctime_ns: int = ...,
+        st_mode: int = ...,
+        st_size: int = ...,
+        st_ino: int = ...,
+        st_nlink: int = ...,
+        st_uid: int = ...,
+        st_gid: int = ...,
+        st_rdev: int = ...,
+        st_blocks: int = ...,
+        st_blksize: int = ...,
+        st_atime_ns: int = ...,
+        st_mtime_ns: int = ...,
+        st_ctime_ns: int = ...,
     ) -> _A: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
@@ -69,6 +93,18 @@ def File(
     atime_ns: int = ...,
     mtime_ns: int = ...,
     ctime_ns: int = ...,
+    st_mode: int = ...,
+    st_size: int = ...,
+    st_ino: int = ...,
+    st_nlink: int = ...,
+    st_uid: int = ...,
+    st_gid: int = ...,
+    st_rdev: int = ...,
+    st_blocks: int = ...,
+    st_blksize: int = ...,
+    st_atime_ns: int = ...,
+    st_mtime_ns: int = ...,
+    st_ctime_ns: int = ...,
 ) -> Attr: ...
 
 def Dir(
@@ -85,6 +121,18 @@ def Dir(
     atime_ns: int = ...,
     mtime_ns: int = ...,
     ctime_ns: int = ...,
+    st_mode: int = ...,
+    st_size: int = ...,
+    st_ino: int = ...,
+    st_nlink: int = ...,
+    st_uid: int = ...,
+    st_gid: int = ...,
+    st_rdev: int = ...,
+    st_blocks: int = ...,
+    st_blksize: int = ...,
+    st_atime_ns: int = ...,
+    st_mtime_ns: int = ...,
+    st_ctime_ns: int = ...,
 ) -> Attr: ...
 
 def Symlink(
@@ -101,6 +149,18 @@ def Symlink(
     atime_ns: int = ...,
     mtime_ns: int = ...,
     ctime_ns: int = ...,
+    st_mode: int = ...,
+    st_size: int = ...,
+    st_ino: int = ...,
+    st_nlink: int = ...,
+    st_uid: int = ...,
+    st_gid: int = ...,
+    st_rdev: int = ...,
+    st_blocks: int = ...,
+    st_blksize: int = ...,
+    st_atime_ns: int = ...,
+    st_mtime_ns: int = ...,
+    st_ctime_ns: int = ...,
 ) -> Attr: ...
 
 def Fifo(
@@ -117,6 +177,18 @@ def Fifo(
     atime_ns: int = ...,
     mtime_ns: int = ...,
     ctime_ns: int = ...,
+    st_mode: int = ...,
+    st_size: int = ...,
+    st_ino: int = ...,
+    st_nlink: int = ...,
+    st_uid: int = ...,
+    st_gid: int = ...,
+    st_rdev: int = ...,
+    st_blocks: int = ...,
+    st_blksize: int = ...,
+    st_atime_ns: int = ...,
+    st_mtime_ns: int = ...,
+    st_ctime_ns: int = ...,
 ) -> Attr: ...
 
 def Socket(
@@ -133,6 +205,18 @@ def Socket(
     atime_ns: int = ...,
     mtime_ns: int = ...,
     ctime_ns: int = ...,
+    st_mode: int = ...,
+    st_size: int = ...,
+    st_ino: int = ...,
+    st_nlink: int = ...,
+    st_uid: int = ...,
+    st_gid: int = ...,
+    st_rdev: int = ...,
+    st_blocks: int = ...,
+    st_blksize: int = ...,
+    st_atime_ns: int = ...,
+    st_mtime_ns: int = ...,
+    st_ctime_ns: int = ...,
 ) -> Attr: ...
 
 def Device(
@@ -149,6 +233,18 @@ def Device(
     atime_ns: int = ...,
     mtime_ns: int = ...,
     ctime_ns: int = ...,
+    st_mode: int = ...,
+    st_size: int = ...,
+    st_ino: int = ...,
+    st_nlink: int = ...,
+    st_uid: int = ...,
+    st_gid: int = ...,
+    st_rdev: int = ...,
+    st_blocks: int = ...,
+    st_blksize: int = ...,
+    st_atime_ns: int = ...,
+    st_mtime_ns: int = ...,
+    st_ctime_ns: int = ...,
 ) -> Attr: ...
 
 @final

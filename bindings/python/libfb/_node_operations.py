@@ -25,7 +25,7 @@ class NodeOperations(Protocol):
     def init(self, conn: Conn) -> None:
         """As `PathOperations.init`."""
 
-    def destroy(self) -> None:
+    def destroy(self) -> Answer[object]:
         """As `PathOperations.destroy`. All nodes are forgotten, without forget."""
 
     # ---- nodes ----

@@ -58,8 +58,9 @@ class PathOperations(Protocol):
         """A client has come. conn.wanted and its sizes may be changed. Not async. What it raises
         refuses the client, and `mount` raises it."""
 
-    def destroy(self) -> None:
-        """The client is gone; what it had open has been released. Not async. Once for each init."""
+    def destroy(self) -> Answer[object]:
+        """The client is gone; what it had open has been released. Once for each init. It has no
+        `request()`."""
 
     # ---- attributes ----
 
