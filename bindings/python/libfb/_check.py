@@ -24,7 +24,7 @@ _MUST = {LAYER_PATHS: ("getattr",), LAYER_NODES: ("lookup", "getattr"), LAYER_LO
 _ELSEWHERE = {"fgetattr": "getattr", "fchmod": "chmod", "fchown": "chown", "ftruncate": "truncate",
               "utime": "utimens", "utimes": "utimens", "getdir": "readdir", "statvfs": "statfs"}
 #: Operations of C drivers that no method is called for.
-_C_ONLY = {"readdirplus": "readdir", "statx": "getattr"}
+_C_ONLY = {"readdirplus": "readdir"}
 _PLAIN = ("init",)  #: may do without any argument, but not await
 _MANY = ("readdir", "listxattr")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

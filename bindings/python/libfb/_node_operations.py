@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from ._protocols import Answer, AttrLike, Data, DirItem, IoctlResult
-from ._results import Changes, Conn, Entry, Lock, Opened, StatFS
+from ._results import Changes, Conn, Entry, Lock, Opened, StatFS, Statx
 
 
 class NodeOperations(Protocol):
@@ -41,6 +41,10 @@ class NodeOperations(Protocol):
 
     def getattr(self, node: Any, fh: Any = None) -> Answer[AttrLike]:
         """The attributes of a node; must be there. fh: where the client names an open file."""
+
+    def statx(self, node: Any, fh: Any, flags: int = 0, mask: int = 0) -> Answer[Statx]:
+        """Attributes with what stat(2) does not tell, as the time when the file was made. flags:
+        AT_STATX_* of statx(2). mask: STATX_*, what is asked for. Without it getattr is asked."""
 
     def setattr(self, node: Any, changes: Changes, fh: Any = None) -> Answer[AttrLike]:
         """As `PathOperations.setattr`."""
@@ -185,3 +189,13 @@ class NodeOperations(Protocol):
 
     def bmap(self, node: Any, block: int, blocksize: int) -> Answer[int]:
         """As `PathOperations.bmap`."""
+
+    # ---- a virtual machine's window of memory (DAX) ----
+
+    def setupmapping(self, node: Any, fh: Any, off: int, length: int, window_off: int,
+                     flags: int) -> Answer[object]:
+        """Map length bytes of a file from off on into the window at window_off. flags: 1 to write, 2
+        to read. Error: EINVAL."""
+
+    def removemapping(self, node: Any, ranges: list[tuple[int, int]]) -> Answer[object]:
+        """Undo mappings: (offset in the window, length) of each. Error: EINVAL."""

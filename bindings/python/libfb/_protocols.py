@@ -47,9 +47,10 @@ class PathOperations(Protocol):
     """The operations of a `PathFS`.
 
     path: absolute, without a slash at its end: "/", "/a/b" (bytes with names = "bytes"). None: the
-    file is open but has no name any more; only methods that are given its handle fh see this.
-    fh: what open, create or tmpfile (opendir) returned for the file; None where the client names no
-    open file, and everywhere without such a method. All numbers are int, offsets and sizes bytes.
+    file is open but has no name any more; only methods that are given its handle fh see this, and
+    in place of those that do not take fh the caller gets ESTALE. fh: what open, create or tmpfile
+    (opendir) returned for the file; None where the client names no open file, and everywhere
+    without such a method. All numbers are int, offsets and sizes bytes.
     """
 
     # ---- beginning and end ----
