@@ -375,8 +375,8 @@ static void rename_keeps_the_others(void)
 	file_make("moving0", "");
 	stream = EXPECT_POINTER(opendir("."));
 	for (int i = 0; (entry = readdir(stream)) != NULL; i++) {
-		char from[16];
-		char to[16];
+		char from[24];
+		char to[24];
 
 		snprintf(from, sizeof(from), "moving%d", i);
 		snprintf(to, sizeof(to), "moving%d", i + 1);
