@@ -58,7 +58,7 @@ component daemon '*/bin/fbfsd' '*/mount.fuse.fbfsd' '*/bash-completion/completio
 	'*/zsh/*/_fbfsd' '*/fish/vendor_completions.d/fbfsd.fish' '*/qemu/vhost-user/60-fbfsd.json' "${man8[@]}"
 component doc '*/doc/libfb/README.md' '*/doc/libfb/NEWS.md' '*/doc/libfb/SECURITY.md' \
 	'*/doc/libfb/LICENSE' "${examples[@]}"
-[[ ! -d $FB_BUILD_DIR/py ]] || component python '*/libfb/*.py' '*/libfb/_fbc.*.so' '*/libfb/py.typed' \
+[[ ! -d $FB_BUILD_DIR/py ]] || component python '*/libfb/*.py' '*/libfb/_*.pyi' '*/libfb/_fbc.*.so' '*/libfb/py.typed' \
 	'*/libfb-*.dist-info/*'
 
 install_to whole

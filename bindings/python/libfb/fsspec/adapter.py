@@ -123,7 +123,7 @@ class FsspecFS(PathFS):
             attr = self._overlay.apply(path, attr, info.mark)
         if content is not None and content.is_local:
             attr.st_size, attr.st_blocks = content.size, (content.size + 511) // 512
-            if content.dirty:
+            if content.dirty and content.mtime_ns is not None:
                 attr.st_mtime_ns = content.mtime_ns
         return attr
 
@@ -301,7 +301,8 @@ class FsspecFS(PathFS):
             if (who.uid, who.gid) != (os.geteuid(), os.getegid()):
                 self.place.chown(path, who.uid, who.gid)
         elif not self.place.keeps_attributes:
-            ids = {"uid": who.uid, "gid": who.gid, **dict.fromkeys(self._ids)}
+            ids: dict[str, int | None] = {"uid": who.uid, "gid": who.gid}
+            ids.update(dict.fromkeys(self._ids))
             self._overlay.set(path, mode=stat.S_IMODE(mode), **ids)
         self._names.changed(path)
 
