@@ -162,7 +162,7 @@ class VhostUser:
         if not self._closed:
             self._closed = True
             os.close(self._listen)
-            os.close(self._wake)
+            self._wake.close()
             self._lock, self._ended = threading.Lock(), threading.Event()
             self._ended.set()
 
