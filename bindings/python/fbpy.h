@@ -75,6 +75,7 @@ struct fbpy_call {
 	void *out, *more;    /* where the result goes: outputs live as long as the request */
 	uint64_t size;       /* bytes asked for or given */
 	uint64_t id;         /* the node or open file that is meant, where finish wants it */
+	uint64_t node;       /* of readdir: the directory */
 	uint32_t open_flags; /* FB_OPEN_*, for the driver below */
 	const struct fb_setattr *set; /* the same */
 	bool lower_pending;           /* the driver below has taken the request */

@@ -6,6 +6,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <string.h>
+
+/* Inode numbers of "." and ".."; 0: not told. */
+struct dots {
+	uint64_t ino, parent_ino;
+};
 
 /* How an open directory of nodes is being listed. */
 struct page {
@@ -14,7 +20,16 @@ struct page {
 	bool failed;
 };
 
-static bool add(struct fb_listing *listing, PyObject *name, const struct fb_attr *attr)
+static void note_dots(struct dots *dots, const char *name, uint64_t ino)
+{
+	if (strcmp(name, ".") == 0)
+		dots->ino = ino;
+	else if (strcmp(name, "..") == 0)
+		dots->parent_ino = ino;
+}
+
+static bool add(struct fb_listing *listing, struct dots *dots, PyObject *name,
+		const struct fb_attr *attr)
 {
 	PyObject *hold;
 	Py_ssize_t size;
@@ -23,6 +38,8 @@ static bool add(struct fb_listing *listing, PyObject *name, const struct fb_attr
 
 	if (!text)
 		return false;
+	if (attr && attr->ino)
+		note_dots(dots, text, attr->ino);
 	r = fb_listing_add(listing, text, (size_t)size, attr);
 	Py_DECREF(hold);
 	if (r == -ENOMEM)
@@ -90,14 +107,15 @@ static bool add_dir_entry(struct fb_listing *listing, PyObject *entry)
 }
 
 /* Add one item. *ret_entry is what comes with the name when that is a libfb.Entry (borrowed). */
-static bool add_item(struct fb_listing *listing, PyObject *item, PyObject **ret_entry)
+static bool add_item(struct fb_listing *listing, struct dots *dots, PyObject *item,
+		     PyObject **ret_entry)
 {
 	struct fb_attr attr;
 	PyObject *with;
 
 	*ret_entry = Py_None;
 	if (PyUnicode_Check(item) || PyBytes_Check(item))
-		return add(listing, item, NULL);
+		return add(listing, dots, item, NULL);
 	if (!PyTuple_Check(item))
 		return add_dir_entry(listing, item);
 	if (PyTuple_GET_SIZE(item) != 2) {
@@ -108,16 +126,17 @@ static bool add_item(struct fb_listing *listing, PyObject *item, PyObject **ret_
 	}
 	with = PyTuple_GET_ITEM(item, 1);
 	if (with == Py_None)
-		return add(listing, PyTuple_GET_ITEM(item, 0), NULL);
+		return add(listing, dots, PyTuple_GET_ITEM(item, 0), NULL);
 	if ((PyObject *)Py_TYPE(with) == fbpy_known.Entry) {
 		*ret_entry = with;
 		with = PyTuple_GET_ITEM(with, 1);
 	}
-	return fbpy_attr_from(with, &attr) && add(listing, PyTuple_GET_ITEM(item, 0), &attr);
+	return fbpy_attr_from(with, &attr) && add(listing, dots, PyTuple_GET_ITEM(item, 0), &attr);
 }
 
-/* "." and ".." are left out of listings, so they get no place in entries either. */
-static bool gather(struct fb_listing *listing, PyObject *entries, PyObject *items)
+/* "." and ".." are not counted: they get no place in entries here. */
+static bool gather(struct fb_listing *listing, struct dots *dots, PyObject *entries,
+		   PyObject *items)
 {
 	PyObject *each = PyObject_GetIter(items), *item;
 	bool good = each != NULL;
@@ -126,7 +145,7 @@ static bool gather(struct fb_listing *listing, PyObject *entries, PyObject *item
 		size_t before = fb_listing_count(listing);
 		PyObject *entry;
 
-		good = add_item(listing, item, &entry);
+		good = add_item(listing, dots, item, &entry);
 		if (good && entries && fb_listing_count(listing) > before)
 			good = PyList_Append(entries, entry) == 0;
 		Py_DECREF(item);
@@ -137,7 +156,9 @@ static bool gather(struct fb_listing *listing, PyObject *entries, PyObject *item
 
 int fbpy_finish_listing(struct fbpy_call *call, PyObject *result)
 {
-	if (gather(call->out, NULL, result))
+	struct dots dots = { 0 }; /* the path layer knows better */
+
+	if (gather(call->out, &dots, NULL, result))
 		return 0;
 	return fbpy_error(call->fs, call->op);
 }
@@ -166,17 +187,39 @@ int fbpy_send_page(struct fbpy_call *call, struct fbpy_slot *dir)
 	return r;
 }
 
+/* A listing with "." and "..", for which there is nothing in entries. */
+static bool begin(const struct dots *dots, struct fb_listing **ret_listing, PyObject **ret_entries)
+{
+	if (fb_listing_new(ret_listing) < 0)
+		return false;
+	*ret_entries = Py_BuildValue("[OO]", Py_None, Py_None);
+	if (*ret_entries && fb_listing_add_dots(*ret_listing, dots->ino, dots->parent_ino) == 0)
+		return true;
+	PyErr_Clear();
+	Py_XDECREF(*ret_entries);
+	fb_listing_free(*ret_listing);
+	return false;
+}
+
+/* All of a directory, with the inode numbers for "." and ".." that came with it. */
+static bool fill(struct fb_listing *listing, struct dots *dots, PyObject *entries, PyObject *items)
+{
+	return gather(listing, dots, entries, items) &&
+	       fb_listing_add_dots(listing, dots->ino, dots->parent_ino) == 0;
+}
+
 int fbpy_finish_page(struct fbpy_call *call, PyObject *result)
 {
+	struct dots dots = { .ino = call->node };
 	struct fbpy_slot *dir;
 	struct fb_listing *listing;
-	PyObject *entries = PyList_New(0), *old;
+	PyObject *entries, *old;
 
-	if (!entries || fb_listing_new(&listing) < 0) {
-		Py_XDECREF(entries);
+	if (!begin(&dots, &listing, &entries))
 		return -ENOMEM;
-	}
-	dir = gather(listing, entries, result) ? fbpy_slots_get(&call->fs->dirs, call->id) : NULL;
+	dir = NULL;
+	if (fill(listing, &dots, entries, result))
+		dir = fbpy_slots_get(&call->fs->dirs, call->id);
 	if (!dir) { /* a bad item; or released while it was being listed */
 		fb_listing_free(listing);
 		Py_DECREF(entries);

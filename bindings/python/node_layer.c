@@ -243,6 +243,7 @@ static int node_readdir(SELF, uint64_t node, uint64_t fh, uint64_t cookie, struc
 		.finish = fbpy_finish_page,
 		.out = to,
 		.id = fh,
+		.node = node,
 		.size = cookie,
 	};
 	struct fbpy_slot *dir;

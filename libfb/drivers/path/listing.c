@@ -149,11 +149,22 @@ int fb_listing_add_name(struct fb_listing *listing, const char *name, size_t nam
 
 int fb_listing_add_dots(struct fb_listing *listing, uint64_t ino, uint64_t parent_ino)
 {
-	int r = append(listing, ".", 1, ino, DT_DIR, NULL);
+	int r;
 
+	if (listing->dots) {
+		listing->names[0].ino = ino;
+		listing->names[1].ino = parent_ino;
+		return 0;
+	}
+	if (listing->count > 0)
+		return -EINVAL;
+	r = append(listing, ".", 1, ino, DT_DIR, NULL);
 	if (r == 0)
 		r = append(listing, "..", 2, parent_ino, DT_DIR, NULL);
-	listing->dots = listing->count;
+	if (r == 0)
+		listing->dots = listing->count;
+	else
+		listing->count = 0; /* with one of them it would be no beginning */
 	return r;
 }
 

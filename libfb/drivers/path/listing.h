@@ -26,10 +26,6 @@ struct fb_listing {
 	_Atomic unsigned refs; /* who shares it */
 };
 
-/* Append "." and "..", before all others. Returns 0 or -ENOMEM. */
-int fb_listing_add_dots(struct fb_listing *listing, uint64_t ino,
-			uint64_t parent_ino) FB_MUST_CHECK;
-
 /* Share it; fb_listing_free() gives one share back. Returns listing. */
 struct fb_listing *fb_listing_ref(struct fb_listing *listing);
 

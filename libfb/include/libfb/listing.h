@@ -22,10 +22,18 @@ int fb_listing_new(struct fb_listing **ret_listing) FB_MUST_CHECK;
 void fb_listing_free(struct fb_listing *listing);
 
 /*
+ * Put "." and ".." before all names, or, where they are, give them other inode numbers: those of the
+ * directory and of its parent (0: not known). Returns 0; -EINVAL when there are names already but not
+ * these; or -ENOMEM.
+ */
+int fb_listing_add_dots(struct fb_listing *listing, uint64_t ino,
+			uint64_t parent_ino) FB_MUST_CHECK;
+
+/*
  * Append a name of name_len bytes (copied). attr (copied) holds the attributes of what has the name:
  * all of them, so that they can go to the client along with the name; NULL where they are not at
- * hand, which a mode without a file type means, too. "." and ".." are ignored. Nothing looks whether the name is there already.
- * Returns 0; -EINVAL for a name that no directory can hold (empty, longer than FB_NAME_MAX, with '/'
+ * hand, which a mode without a file type means, too. "." and ".." are ignored: see
+ * fb_listing_add_dots(). Nothing looks whether the name is there already. Returns 0; -EINVAL for a name that no directory can hold (empty, longer than FB_NAME_MAX, with '/'
  * or NUL); or -ENOMEM. After an error the listing is what it was before.
  */
 int fb_listing_add(struct fb_listing *listing, const char *name, size_t name_len,
@@ -38,7 +46,7 @@ int fb_listing_add(struct fb_listing *listing, const char *name, size_t name_len
 int fb_listing_add_name(struct fb_listing *listing, const char *name, size_t name_len, uint64_t ino,
 			uint32_t type) FB_MUST_CHECK;
 
-/* Say how many names there are. */
+/* Say how many names there are, besides "." and "..". */
 size_t fb_listing_count(const struct fb_listing *listing);
 
 /*
