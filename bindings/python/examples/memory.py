@@ -231,7 +231,10 @@ class Memory(libfb.NodeFS):
         return libfb.Entry(node, node.attr)
 
     def readdir(self, node: Folder) -> Iterator[tuple[str, libfb.Attr]]:
+        """With "." and "..", though they may be left out: so their inode numbers are right, too."""
         node.accessed()
+        yield ".", node.attr
+        yield "..", (node.parent or node).attr
         for name, child in node.entries.items():
             yield name, child.attr
 
@@ -362,8 +365,11 @@ class Memory(libfb.NodeFS):
                             f_bfree=self.room.free, f_bavail=self.room.free)
 
     def setxattr(self, node: Inode, name: str, value: bytes, flags: int) -> None:
-        if name.startswith("system."):  # ACLs: a file system that keeps them must also follow them
+        kind, _, rest = name.partition(".")
+        if kind not in ("user", "trusted", "security"):  # no ACLs, which are system.posix_acl_…
             raise failed(errno.EOPNOTSUPP)
+        if not rest:
+            raise failed(errno.EINVAL)
         if name in node.xattrs and flags & XattrFlags.CREATE:
             raise FileExistsError
         if name not in node.xattrs and flags & XattrFlags.REPLACE:
