@@ -210,8 +210,8 @@ static bool fill(struct fb_listing *listing, struct dots *dots, PyObject *entrie
 
 int fbpy_finish_page(struct fbpy_call *call, PyObject *result)
 {
-	struct dots dots = { .ino = call->node };
-	struct fbpy_slot *dir;
+	struct fbpy_slot *dir = fbpy_slots_get(&call->fs->nodes, call->node);
+	struct dots dots = { .ino = dir ? dir->ino : 0 };
 	struct fb_listing *listing;
 	PyObject *entries, *old;
 

@@ -31,6 +31,15 @@ int fbpy_finish_none(struct fbpy_call *call, PyObject *result)
 
 /* ---- attributes ----------------------------------------------------------------------------------- */
 
+/* For the "." of a listing. */
+static void note_ino(struct fbpy_fs *fs, uint64_t node, uint64_t ino)
+{
+	struct fbpy_slot *slot = fs->layer == FBPY_NODES ? fbpy_slots_get(&fs->nodes, node) : NULL;
+
+	if (slot)
+		slot->ino = ino;
+}
+
 int fbpy_finish_attr(struct fbpy_call *call, PyObject *result)
 {
 	struct fb_attr_reply *reply = call->out;
@@ -41,6 +50,7 @@ int fbpy_finish_attr(struct fbpy_call *call, PyObject *result)
 		reply->attr_timeout_ns = call->fs->attr_timeout_ns;
 		if (reply->attr.ino == 0)
 			reply->attr.ino = call->id;
+		note_ino(call->fs, call->id, reply->attr.ino);
 	}
 	return 0;
 }
@@ -94,6 +104,7 @@ static bool entry_from(struct fbpy_fs *fs, PyObject *value, struct fb_entry *ent
 		return false;
 	if (entry->attr.ino == 0)
 		entry->attr.ino = entry->node;
+	note_ino(fs, entry->node, entry->attr.ino);
 	return entry->node != 0;
 }
 

@@ -34,6 +34,7 @@ uint64_t fbpy_slots_add(struct fbpy_slots *slots, PyObject *object)
 	slot->next_free = 0;
 	slot->object = Py_NewRef(object);
 	slot->count = 0;
+	slot->ino = 0;
 	slots->live++;
 	return (uint64_t)slot->generation << 32 | at;
 }

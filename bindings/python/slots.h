@@ -18,6 +18,7 @@ struct fbpy_slot {
 	PyObject *extra;  /* of a file: its backing file; of a directory: list of entries */
 	struct fb_listing *listing; /* of a directory */
 	uint64_t count;             /* of a node: lookups */
+	uint64_t ino;               /* of a node: as the client was told; 0: nothing yet */
 	uint32_t generation;
 	uint32_t next_free;
 };
