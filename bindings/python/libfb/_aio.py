@@ -18,6 +18,9 @@ from ._binding import fbc
 from ._eventfd import EventFd
 from ._results import PENDING
 
+#: How long the end of a session waits for a coroutine.
+LAST_SECONDS = 10.0
+
 #: The request of the handler that runs, once it is a task.
 current: contextvars.ContextVar[fbc.Request | None] = contextvars.ContextVar("libfb request")
 
@@ -103,10 +106,7 @@ class Tasks:
         """Take the first step of a handler. Returns its result, or PENDING when it goes on as a task,
         which then answers."""
         if asyncio._get_running_loop() is not self.loop or self.loop is None:
-            if hasattr(coro, "close"):
-                coro.close()
-            raise RuntimeError("an async handler needs the server's event loop, and this thread "
-                               "has none: was it made async after the mount?")
+            return self._spawn_outside(coro, request)
         if hasattr(coro, "__aiter__"):
             coro = _collect(coro)
         op = Op(coro)
@@ -115,6 +115,19 @@ class Tasks:
             return self._first_step(op, request)
         finally:
             current.reset(token)
+
+    def _spawn_outside(self, coro: Any, request: fbc.Request | None) -> Any:
+        """In another thread than the loop's. At the end of a session destroy, and release of what was
+        still open, come so: nobody waits for their answer, but the end waits for them."""
+        loop = self.loop
+        if request is None and loop is not None and not loop.is_closed():
+            if loop.is_running():
+                return asyncio.run_coroutine_threadsafe(coro, loop).result(LAST_SECONDS)
+            return loop.run_until_complete(coro)
+        if hasattr(coro, "close"):
+            coro.close()
+        raise RuntimeError("an async handler needs the server's event loop, and this thread "
+                           "has none: was it made async after the mount?")
 
     def _first_step(self, op: Op, request: fbc.Request | None) -> Any:
         loop = self.loop

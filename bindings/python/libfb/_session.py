@@ -90,12 +90,14 @@ class Loopback(Server, Notifications):
     def close(self) -> None:
         """Say goodbye: destroy() runs."""
         loop = getattr(self, "_loop", None)
-        if loop is not None and not loop.is_closed():
-            self.tasks.cancel_all()
-            loop.run_until_complete(asyncio.sleep(0))
-            self.tasks.detach()
-            loop.close()
+        if loop is None or loop.is_closed():
+            super().close()
+            return
+        self.tasks.cancel_all()
+        loop.run_until_complete(asyncio.sleep(0))
         super().close()
+        self.tasks.detach()
+        loop.close()
 
 
 def open_loopback(fs: FileSystem, **options: Any) -> Loopback:
