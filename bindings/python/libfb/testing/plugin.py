@@ -10,7 +10,7 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -150,10 +150,11 @@ def _remove(path: str) -> str:
 
 @pytest.fixture
 def fb_vm(tmp_path: pathlib.Path) -> Iterator[Callable[..., Guest]]:
-    """fb_vm(fs, script, *, timeout=300, **options) → Guest: its status and its console.
+    """fb_vm(fs, script, *, timeout=300, programs=(), **options) → Guest: its status and its console.
 
     Serves fs to a virtual machine, in which the shell script runs as root with the share as its
-    current folder; options are those of libfb.vhost_user(). Skips where none can be booted.
+    current folder; timeout is in seconds; programs are paths of static programs that the script can
+    run beside busybox; options are those of libfb.vhost_user(). Skips where none can be booted.
     """
     from . import vm
     from .server import Server
@@ -164,12 +165,19 @@ def fb_vm(tmp_path: pathlib.Path) -> Iterator[Callable[..., Guest]]:
         pytest.skip(str(reason))
     servers: list[Server] = []
 
-    def boot(fs: object, script: str, *, timeout: float = 300.0, **options: Any) -> Guest:
+    def boot(
+        fs: object,
+        script: str,
+        *,
+        timeout: float = 300.0,
+        programs: Sequence[pathlib.Path] = (),
+        **options: Any,
+    ) -> Guest:
         with tempfile.TemporaryDirectory(prefix="fb-vm-") as folder:
             server = Server("vhost_user", fs, f"{folder}/socket", {"tag": vm.TAG, **options})
             servers.append(server)
             try:
-                return vm.run(server.path, script, tmp_path, timeout)
+                return vm.run(server.path, script, tmp_path, timeout, programs)
             finally:
                 server.stop()
 

@@ -14,6 +14,7 @@ import re
 import shutil
 import struct
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 TAG = "share"
@@ -81,8 +82,8 @@ def archive(files: dict[str, tuple[int, bytes]]) -> bytes:
     return bytes(out)
 
 
-def initramfs(script: str) -> bytes:
-    """busybox, which has to be static, and the script."""
+def initramfs(script: str, programs: Sequence[pathlib.Path] = ()) -> bytes:
+    """busybox, which has to be static, the script, and programs for its /bin, which have to be, too."""
     busybox = pathlib.Path(program("busybox")).read_bytes()
     if b"/ld-linux" in busybox[: 1 << 16]:
         raise Missing("busybox is not static (package busybox-static)")
@@ -94,6 +95,7 @@ def initramfs(script: str) -> bytes:
             "init": (0o100755, INIT.encode()),
             "script": (0o100644, script.encode()),
         }
+        | {f"bin/{path.name}": (0o100755, path.read_bytes()) for path in programs}
     )
 
 
@@ -122,14 +124,20 @@ def check() -> None:
     initramfs("")
 
 
-def run(socket: str, script: str, folder: pathlib.Path, timeout: float) -> Guest:
+def run(
+    socket: str,
+    script: str,
+    folder: pathlib.Path,
+    timeout: float,
+    programs: Sequence[pathlib.Path] = (),
+) -> Guest:
     """Boot with the share behind a vhost-user socket, run script in it, power off.
 
     Raises TimeoutError after so many seconds, RuntimeError when the guest came to no end, both
     with what it printed.
     """
     image = folder / "initramfs"
-    image.write_bytes(initramfs(script))
+    image.write_bytes(initramfs(script, programs))
     try:
         done = subprocess.run(
             command(socket, image, kernel()),
