@@ -122,6 +122,17 @@ def serve() -> Iterator[Serve]:
         assert not watchdog.fired, watchdog.stacks()
 
 
+@pytest.fixture
+def guest_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel that this repository's tests boot; where there is none, fb_vm skips the test."""
+    if "FB_VM_KERNEL" in os.environ:
+        return
+    parts = ROOT / "build" / "guest"
+    subprocess.run([ROOT / "script" / "guest-kernel", parts], timeout=300, check=False)
+    if (parts / "vmlinux").exists():
+        monkeypatch.setenv("FB_VM_KERNEL", str(parts / "vmlinux"))
+
+
 def has_command_line() -> bool:
     """Whether this libfb can be run as ``python3 -m libfb``."""
     return importlib.util.find_spec("libfb.__main__") is not None

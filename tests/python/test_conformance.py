@@ -16,7 +16,7 @@ from types import ModuleType
 
 import libfb
 import pytest
-from example_rig import BUILD, EXAMPLES, ROOT, needs_mount
+from example_rig import BUILD, EXAMPLES, guest_kernel, needs_mount  # noqa: F401
 from libfb.testing.vm import Guest
 
 HERE = BUILD / "tests" / "conformance" / "fb-conformance"
@@ -29,7 +29,7 @@ pytestmark = [needs_mount, needs_root]
 MISSING_EVERYWHERE = {
     "deadlock-detection": "the kernel looks for deadlocks in locks of its own file systems only",
 }
-MISSING = {
+MISSING: dict[str, dict[str, str]] = {
     "memory": {
         "btime": "NodeFS has no operation for the birth time",
         "acl": "the example keeps no ACLs",
@@ -37,11 +37,13 @@ MISSING = {
     },
     "passthrough": {
         "acl": "off unless the option posix_acl is on",
-        "inode-flags": "off unless the option inode_flags is on",
+        "inode-flags": "off unless the option set_inode_flags is on",
     },
+    "everything": {},
 }
 #: How many checks are skipped for that, at most: one that asks for more than it says would go unseen.
-SKIPPED_MOST = {"memory": 31, "passthrough": 29}
+SKIPPED_MOST = {"memory": 31, "passthrough": 29, "everything": 1}
+EVERYTHING = {"posix_acl": True, "set_inode_flags": True, "posix_lock": True, "flock": True}
 
 
 def memory() -> libfb.NodeFS:
@@ -107,6 +109,12 @@ def test_passthrough(fb_mount: Callable[..., str], source: pathlib.Path) -> None
     check_mount("passthrough", fb_mount(served, timeout=300, options="allow_other,dev,suid"))
 
 
+@pytest.mark.long
+def test_passthrough_with_everything(fb_mount: Callable[..., str], source: pathlib.Path) -> None:
+    served = functools.partial(libfb.Passthrough, source, **EVERYTHING)
+    check_mount("everything", fb_mount(served, timeout=300, options="allow_other,dev,suid"))
+
+
 def script(kind: str) -> str:
     """The checks, in a guest: its clock must not be behind the host's. Prints the report."""
     words = " ".join(required(kind))
@@ -119,30 +127,21 @@ test -z "$(ls here)"
 """
 
 
-@pytest.fixture
-def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel that this repository's tests boot; without one the test is skipped later."""
-    if "FB_VM_KERNEL" not in os.environ:
-        parts = ROOT / "build" / "guest"
-        subprocess.run([ROOT / "script" / "guest-kernel", parts], timeout=300, check=False)
-        if (parts / "vmlinux").exists():
-            monkeypatch.setenv("FB_VM_KERNEL", str(parts / "vmlinux"))
-
-
 def check_guest(kind: str, guest: Guest) -> None:
     judge(kind, guest.console)
     assert guest.status == 0, guest.console[-2000:]
 
 
 @pytest.mark.long
-def test_memory_in_a_guest(kernel: None, fb_vm: Callable[..., Guest]) -> None:
+def test_memory_in_a_guest(guest_kernel: None, fb_vm: Callable[..., Guest]) -> None:
     guest = fb_vm(memory, script("memory"), timeout=900, programs=[IN_A_GUEST])
     check_guest("memory", guest)
 
 
 @pytest.mark.long
-def test_passthrough_in_a_guest(kernel: None, fb_vm: Callable[..., Guest],
-                                source: pathlib.Path) -> None:
+def test_passthrough_in_a_guest(
+    guest_kernel: None, fb_vm: Callable[..., Guest], source: pathlib.Path
+) -> None:
     served = functools.partial(libfb.Passthrough, source)
     guest = fb_vm(served, script("passthrough"), timeout=900, programs=[IN_A_GUEST])
     check_guest("passthrough", guest)

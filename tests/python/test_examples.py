@@ -25,8 +25,11 @@ from types import ModuleType
 
 import libfb
 import pytest
-from example_rig import EXAMPLES, Serve, has_command_line, need, needs_mount, run, serve  # noqa: F401
+from example_rig import (  # noqa: F401
+    EXAMPLES, Serve, guest_kernel, has_command_line, need, needs_mount, run, serve,
+)  # fmt: skip
 from libfb.testing import posix
+from libfb.testing.vm import Guest
 
 NAMES = sorted(path.name for path in EXAMPLES.glob("*.py"))
 MAIN = re.compile(r"python3 -m libfb (\w+\.py):(\w+) /mnt")
@@ -86,6 +89,12 @@ def test_hello_by_the_command_line(tmp_path: pathlib.Path) -> None:
         assert (mount / "hello").read_text() == "Hello, world!\n"
         process.terminate()
         assert process.wait(20) == 0
+
+
+def test_hello_in_a_guest(guest_kernel: None, fb_vm: Callable[..., Guest]) -> None:
+    """Over virtio-fs it is the same class."""
+    guest = fb_vm(load("hello_path").Hello, "ls -l; cat hello; ! cat absent; ! mkdir new")
+    assert guest.status == 0 and "\nHello, world!\n" in guest.console
 
 
 # ---- memory.py -------------------------------------------------------------------------------------
@@ -175,6 +184,24 @@ def test_memory_sparse_and_full(serve: Serve) -> None:
         assert os.statvfs(path).f_bavail == 0  # still open
 
 
+@pytest.mark.long
+def test_memory_in_a_guest(guest_kernel: None, fb_vm: Callable[..., Guest]) -> None:
+    """A guest copies, packs and unpacks, and finds what it wrote."""
+    guest = fb_vm(load("memory").Memory, """
+        cp -a /bin/busybox .; cmp /bin/busybox busybox; ./busybox true
+        mkdir -p tree/sub; for i in $(seq 50); do echo $i > tree/sub/$i; done
+        ln tree/sub/1 tree/hard; ln -s sub/2 tree/soft; mkfifo tree/fifo; mknod tree/null c 1 3
+        test $(stat -c %h tree/hard) = 2; test "$(cat tree/soft)" = 2
+        tar -cf t.tar tree; mkdir back; tar -xf t.tar -C back; diff -r tree back/tree
+        mv tree moved; rm -r back; chmod 640 moved/hard; chown 7:8 moved/hard
+        test "$(stat -c '%a %u %g' moved/sub/1)" = "640 7 8"
+        exec 3>gone; rm gone; echo open >&3; test $(stat -L -c %s /proc/self/fd/3) = 5
+        truncate -s 1099511627776 big; test $(stat -c %b big) = 0; df . | grep -q share
+        ! rmdir moved; rm -r moved; test "$(ls | tr '\\n' ' ')" = "big busybox t.tar "
+        """)
+    assert guest.status == 0, guest.console
+
+
 # ---- crypt.py --------------------------------------------------------------------------------------
 
 
@@ -240,16 +267,18 @@ def test_crypt_random_access(fb_client: Callable[..., libfb.testing.Client],
 def consistent(database: pathlib.Path) -> None:
     """What has to hold for the tables whatever happened."""
     with sqlite3.connect(database) as db:
-        one = lambda query: db.execute(query).fetchall()  # noqa: E731
-        assert one("PRAGMA integrity_check") == [("ok",)]
-        assert one("PRAGMA foreign_key_check") == []
-        assert one("SELECT id, nlink FROM inode WHERE mode & 61440 <> 16384 AND nlink <> "
-                   "(SELECT count(*) FROM entry WHERE inode = id)") == []
-        assert one("SELECT id, nlink FROM inode WHERE mode & 61440 = 16384 AND nlink <> 2 + "
-                   "(SELECT count(*) FROM entry JOIN inode child ON child.id = entry.inode "
-                   " WHERE entry.parent = inode.id AND child.mode & 61440 = 16384)") == []
-        assert one("SELECT number FROM block JOIN inode ON id = inode "
-                   "WHERE number * 65536 >= size") == []
+        def rows(query: str) -> list[object]:
+            return db.execute(query).fetchall()
+
+        assert rows("PRAGMA integrity_check") == [("ok",)]
+        assert rows("PRAGMA foreign_key_check") == []
+        assert rows("SELECT id, nlink FROM inode WHERE mode & 61440 <> 16384 AND nlink <> "
+                    "(SELECT count(*) FROM entry WHERE inode = id)") == []
+        assert rows("SELECT id, nlink FROM inode WHERE mode & 61440 = 16384 AND nlink <> 2 + "
+                    "(SELECT count(*) FROM entry JOIN inode child ON child.id = entry.inode "
+                    " WHERE entry.parent = inode.id AND child.mode & 61440 = 16384)") == []
+        assert rows("SELECT number FROM block JOIN inode ON id = inode "
+                    "WHERE number * 65536 >= size") == []
     db.close()
 
 
