@@ -59,7 +59,7 @@ component daemon '*/bin/fbfsd' '*/mount.fuse.fbfsd' '*/bash-completion/completio
 component doc '*/doc/libfb/README.md' '*/doc/libfb/NEWS.md' '*/doc/libfb/SECURITY.md' \
 	'*/doc/libfb/LICENSE' "${examples[@]}"
 [[ ! -d $FB_BUILD_DIR/py ]] || component python '*/libfb/*.py' '*/libfb/_*.pyi' '*/libfb/_fbc.*.so' '*/libfb/py.typed' \
-	'*/libfb-*.dist-info/*'
+	'*/libfb-*.dist-info/*' '*/doc/libfb/examples/python/*.py'
 
 install_to whole
 touch "$work/python.list" # without the binding

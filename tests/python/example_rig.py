@@ -26,10 +26,11 @@ needs_mount = pytest.mark.skipif(bool(why_no_mount()), reason=why_no_mount())
 
 
 def run(*command: object, ok: bool = True, **options: object) -> str:
-    """Run a program that uses a mount. Returns what it said; it has to succeed, unless ok is False."""
+    """Run a program that uses a mount. Returns what it said; with ok it has to succeed."""
     words = [str(word) for word in command]
     done = subprocess.run(
-        words, text=True, timeout=SECONDS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options
+        words, text=True, timeout=SECONDS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        **options,
     )  # type: ignore[call-overload]
     assert done.returncode == 0 or not ok, f"{words}: {done.returncode}\n{done.stdout}"
     return str(done.stdout)

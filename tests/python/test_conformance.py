@@ -6,17 +6,16 @@ A skipped check is a feature that the file system does not claim: those are list
 reason. Every other feature is required, so that a missing one is a failure.
 """
 import functools
-import importlib.util
 import os
 import pathlib
 import re
 import subprocess
 from collections.abc import Callable
-from types import ModuleType
 
 import libfb
 import pytest
-from example_rig import BUILD, EXAMPLES, guest_kernel, needs_mount  # noqa: F401
+from example_rig import BUILD, guest_kernel, needs_mount  # noqa: F401
+from example_work import load
 from libfb.testing.vm import Guest
 
 HERE = BUILD / "tests" / "conformance" / "fb-conformance"
@@ -41,18 +40,14 @@ MISSING: dict[str, dict[str, str]] = {
     },
     "everything": {},
 }
-#: How many checks are skipped for that, at most: one that asks for more than it says would go unseen.
+#: How many checks are skipped for that, at most.
 SKIPPED_MOST = {"memory": 31, "passthrough": 29, "everything": 1}
 EVERYTHING = {"posix_acl": True, "set_inode_flags": True, "posix_lock": True, "flock": True}
 
 
 def memory() -> libfb.NodeFS:
     """The example, as a file system."""
-    spec = importlib.util.spec_from_file_location("example_memory", EXAMPLES / "memory.py")
-    assert spec and spec.loader
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    made: libfb.NodeFS = module.Memory()
+    made: libfb.NodeFS = load("memory").Memory()
     return made
 
 

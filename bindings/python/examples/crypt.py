@@ -8,12 +8,12 @@
 A file is a row of blocks. Each is sealed by itself, so that any part can be read or written without
 the rest:
 
-    nonce (16 bytes, new at each write) | text XOR keystream | tag (16 bytes, of all that and its place)
+    nonce (16 bytes, new at each write) | text XOR keystream | tag (16 bytes) of these and the place
 
 To stay within Python's own library, the keystream is SHAKE-256 over key and nonce, and the tag a
-keyed BLAKE2b. A product would take AES-GCM or ChaCha20-Poly1305 from python3-cryptography (two lines
-of seal() and unseal()), and also bind blocks to their file. What anybody still sees: sizes, times,
-modes, the shape of the tree, and that two names are equal.
+keyed BLAKE2b. A product would take AES-GCM or ChaCha20-Poly1305 from python3-cryptography (a line
+in seal() and one in unseal()), and also bind blocks to their file. What anybody still sees: sizes,
+times, modes, the shape of the tree, and that two names are equal.
 """
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Sealer:
         return sealed + self.tag(number, sealed)
 
     def unseal(self, number: int, block: bytes) -> bytes:
-        """A block of zeros is a hole. Raises OSError EIO for one that somebody has tampered with."""
+        """A block of zeros is a hole. OSError EIO: somebody has tampered with it."""
         if not any(block):
             return bytes(max(0, len(block) - NONCE - TAG))
         sealed, tag = block[:-TAG], block[-TAG:]
@@ -123,7 +123,7 @@ class Crypt(libfb.PathFS):
 
     def getattr(self, path: str | None, fh: int | None = None) -> libfb.Attr:
         """The path is None for an open file that has lost its name; then there is a handle."""
-        st = os.lstat(self.real(path)) if path is not None else os.stat(fh)  # type: ignore[arg-type]
+        st = os.stat(fh) if path is None else os.lstat(self.real(path))  # type: ignore[arg-type]
         size = plain_size(st.st_size) if stat.S_ISREG(st.st_mode) else st.st_size
         if stat.S_ISLNK(st.st_mode) and path is not None:
             size = len(os.fsencode(self.readlink(path)))
@@ -236,7 +236,7 @@ class Crypt(libfb.PathFS):
             at += len(piece)
 
     def truncate(self, path: str | None, size: int, fh: int | None = None) -> None:
-        """The last block of the shorter and of the longer file changes its length, and so its tag."""
+        """The last block changes its length, and so its tag."""
         file = os.open(self.real(path), os.O_RDWR) if fh is None else fh  # type: ignore[arg-type]
         try:
             last = min(size, plain_size(os.fstat(file).st_size)) // BLOCK

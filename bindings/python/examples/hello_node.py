@@ -52,7 +52,7 @@ class Hello(libfb.NodeFS):
         return node.attr
 
     def readdir(self, node: Folder) -> Iterator[tuple[str, libfb.Entry]]:
-        """With an entry beside each name, ``ls -l`` takes one request instead of one for each file."""
+        """An entry beside each name saves ``ls -l`` a request for each file."""
         for name, child in node.entries.items():
             yield name, libfb.Entry(child, child.attr)
 

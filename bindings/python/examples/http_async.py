@@ -9,7 +9,7 @@ Handlers are coroutines: while one waits for the network, others run, all in one
 caller is interrupted (Ctrl-C), its handler is cancelled.
 
 A folder is a page with links, as servers make them for folders without an index (nginx, Apache,
-``python3 -m http.server``): links to names without "/" are its files, with "/" at the end its folders.
+``python3 -m http.server``): to names without a "/", or with one at their end for folders.
 """
 from __future__ import annotations
 

@@ -7,9 +7,9 @@
 
 Two ideas carry it:
 
-* Files are objects, and the objects are the nodes. A folder holds its children, libfb holds what the
-  kernel still remembers or has open, and Python frees what nobody holds: so a deleted file lives on
-  until it is closed, and its space comes back then, without a line of code for it.
+* Files are objects, and the objects are the nodes. A folder holds its children, libfb holds what
+  the kernel still remembers or has open, and Python frees what nobody holds: so a deleted file
+  lives on until it is closed, and its space comes back then, without a line of code for it.
 * A file's bytes are pages in a dict. A page that is not there is a hole: a file of a terabyte with
   one byte in it takes one page.
 
@@ -63,8 +63,8 @@ class Inode:
 
 
 class Folder(Inode):
-    """Children by name. A folder has one link for its name, one for its ".", and one from the ".." of
-    each folder in it."""
+    """Children by name. A folder has one link for its name, one for its ".", and one from the ".."
+    of each folder in it."""
 
     def __init__(self, attr: libfb.Attr) -> None:
         super().__init__(attr)
@@ -393,7 +393,7 @@ class Memory(libfb.NodeFS):
     # ---- content ----
 
     def open(self, node: Inode, flags: int) -> None:
-        """Nothing to remember: the node is all that reads and writes need, so the handle is None."""
+        """Nothing to remember: the node is all that reads and writes need. The handle is None."""
         if flags & os.O_TRUNC and isinstance(node, File):
             node.truncate(0)
 

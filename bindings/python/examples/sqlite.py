@@ -61,8 +61,8 @@ class Sqlite(libfb.NodeFS):
         self.database = database
 
     def init(self) -> None:
-        """The kernel says hello. Here, and not in __init__, we are sure to be in the process and the
-        program that serves; what is raised here is raised by libfb.mount()."""
+        """The kernel says hello. Here, and not in __init__, we are sure to be in the process that
+        serves; what is raised here is raised by libfb.mount()."""
         self.db = sqlite3.connect(self.database, isolation_level=None, check_same_thread=False)
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = NORMAL")
@@ -192,7 +192,8 @@ class Sqlite(libfb.NodeFS):
         return self.entry(node)
 
     def readlink(self, node: int) -> bytes:
-        target: bytes = self.db.execute("SELECT target FROM inode WHERE id = ?", (node,)).fetchone()[0]
+        row = self.db.execute("SELECT target FROM inode WHERE id = ?", (node,)).fetchone()
+        target: bytes = row[0]
         return target
 
     def link(self, node: int, parent: int, name: bytes) -> libfb.Entry:
@@ -268,7 +269,8 @@ class Sqlite(libfb.NodeFS):
         return value
 
     def listxattr(self, node: int) -> list[bytes]:
-        return [name for name, in self.db.execute("SELECT name FROM xattr WHERE inode = ?", (node,))]
+        rows = self.db.execute("SELECT name FROM xattr WHERE inode = ?", (node,))
+        return [name for name, in rows]
 
     def removexattr(self, node: int, name: bytes) -> None:
         with self.change():

@@ -150,7 +150,7 @@ def _remove(path: str) -> str:
 
 @pytest.fixture
 def fb_vm(tmp_path: pathlib.Path) -> Iterator[Callable[..., Guest]]:
-    """fb_vm(fs, script, *, timeout=300, programs=(), **options) → Guest: its status and its console.
+    """fb_vm(fs, script, *, timeout=300, programs=(), **options) → Guest: status and console.
 
     Serves fs to a virtual machine, in which the shell script runs as root with the share as its
     current folder; timeout is in seconds; programs are paths of static programs that the script can

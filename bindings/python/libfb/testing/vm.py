@@ -83,7 +83,7 @@ def archive(files: dict[str, tuple[int, bytes]]) -> bytes:
 
 
 def initramfs(script: str, programs: Sequence[pathlib.Path] = ()) -> bytes:
-    """busybox, which has to be static, the script, and programs for its /bin, which have to be, too."""
+    """busybox, the script, and programs for its /bin; all programs have to be static."""
     busybox = pathlib.Path(program("busybox")).read_bytes()
     if b"/ld-linux" in busybox[: 1 << 16]:
         raise Missing("busybox is not static (package busybox-static)")

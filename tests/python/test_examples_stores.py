@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The examples that keep files elsewhere, on real mounts: crypt.py and sqlite.py."""
+import errno
+import multiprocessing
+import os
+import pathlib
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+
+import libfb
+import pytest
+from example_rig import Serve, needs_mount, run, serve  # noqa: F401
+from example_work import fails, load, make_tree, real_work, same
+
+# ---- crypt.py ------------------------------------------------------------
+
+
+@needs_mount
+def test_crypt(serve: Serve, tmp_path: pathlib.Path) -> None:
+    sealed = tmp_path / "sealed"
+    sealed.mkdir()
+    example = serve("crypt.py", sealed, PASSPHRASE="secret")
+    # Two names of a file are two nodes of the path layer: the kernel remembers the count of one.
+    real_work(example.path, tmp_path, links=False)
+    text = b"nobody shall know this. " * 1000
+    (example.path / "private").write_bytes(text)
+    with open(example.path / "private", "r+b", buffering=0) as file:
+        file.seek(4090)
+        file.write(b"across blocks")
+        os.unlink(example.path / "private")
+        assert os.fstat(file.fileno()).st_size == len(text)
+        os.truncate(file.fileno(), 5000)
+        os.truncate(file.fileno(), 9000)
+        expected = (text[:4090] + b"across blocks" + text[4103:5000]).ljust(9000, b"\0")
+        assert os.pread(file.fileno(), 10000, 0) == expected
+    (example.path / "left").write_bytes(expected)
+    example.end()
+    everything = b"".join(path.read_bytes() for path in sealed.rglob("*") if path.is_file())
+    assert b"nobody" not in everything and not list(sealed.rglob("*left*"))
+
+    again = serve("crypt.py", sealed, PASSPHRASE="secret")
+    assert (again.path / "left").read_bytes() == expected
+    assert os.listdir(serve("crypt.py", sealed, PASSPHRASE="guess").path) == []
+    (name,) = [path for path in sealed.iterdir() if path.name != "salt"]
+    with open(name, "r+b", buffering=0) as file:
+        file.seek(5000)
+        file.write(b"\xff\xfe\xfd")
+    run("sh", "-c", "echo 3 > /proc/sys/vm/drop_caches", ok=False)
+    with open(again.path / "left", "rb") as reader:
+        fails(errno.EIO, os.pread, reader.fileno(), 100, 5000)
+
+
+def test_crypt_random_access(fb_client: Callable[..., libfb.testing.Client],
+                             tmp_path: pathlib.Path) -> None:
+    """Any mix of writes and truncations gives what a bytearray gives."""
+    client = fb_client(load("crypt").Crypt(str(tmp_path), "x"))
+    chance, text = random.Random(1), bytearray()
+    client.write_bytes("/f", b"")
+    for _ in range(300):
+        at, size = chance.randrange(20_000), chance.randrange(9000)
+        if chance.random() < 0.3:
+            client.truncate("/f", at)
+            text = text[:at].ljust(at, b"\0")
+            continue
+        data = chance.randbytes(size)
+        with client.open("/f", os.O_RDWR) as file:
+            file.write(data, at)
+        if size:
+            text = text.ljust(at, b"\0")
+            text[at:at + size] = data
+        assert client.read_bytes("/f") == text
+
+
+# ---- sqlite.py ------------------------------------------------------------
+
+
+def consistent(database: pathlib.Path) -> None:
+    """What has to hold for the tables whatever happened."""
+    with sqlite3.connect(database) as db:
+        def rows(query: str) -> list[object]:
+            return db.execute(query).fetchall()
+
+        assert rows("PRAGMA integrity_check") == [("ok",)]
+        assert rows("PRAGMA foreign_key_check") == []
+        assert rows("SELECT id, nlink FROM inode WHERE mode & 61440 <> 16384 AND nlink <> "
+                    "(SELECT count(*) FROM entry WHERE inode = id)") == []
+        assert rows("SELECT id, nlink FROM inode WHERE mode & 61440 = 16384 AND nlink <> 2 + "
+                    "(SELECT count(*) FROM entry JOIN inode child ON child.id = entry.inode "
+                    " WHERE entry.parent = inode.id AND child.mode & 61440 = 16384)") == []
+        assert rows("SELECT number FROM block JOIN inode ON id = inode "
+                    "WHERE number * 65536 >= size") == []
+    db.close()
+
+
+@needs_mount
+def test_sqlite(serve: Serve, tmp_path: pathlib.Path) -> None:
+    database = tmp_path / "tree.db"
+    example = serve("sqlite.py", database)
+    real_work(example.path, tmp_path)
+    make_tree(example.path)
+    os.setxattr(example.path / "hard", "user.x", b"value")
+    with open(example.path / "gone", "w+b") as file:
+        file.write(b"unlinked")
+        file.flush()
+        os.unlink(example.path / "gone")
+        assert os.pread(file.fileno(), 10, 0) == b"unlinked"
+    fails(errno.ENOTEMPTY, os.rmdir, example.path / "sub")
+    run("cp", "-a", f"{example.path}/.", tmp_path / "kept")
+    example.end()
+    consistent(database)
+    again = serve("sqlite.py", database)
+    same(tmp_path / "kept", again.path)
+    assert os.getxattr(again.path / "hard", "user.x") == b"value"
+
+
+def write_until_killed(path: pathlib.Path, log: int) -> None:
+    """Files that appear by rename, and one that is open without a name. Each one is told."""
+    os.chdir(path)  # once it is dead, nothing is written to the folder below it
+    try:
+        with open("unnamed", "wb") as unnamed:
+            os.unlink("unnamed")
+            for number in range(100_000):
+                unnamed.write(bytes(70_000))
+                unnamed.flush()
+                pathlib.Path("new").write_bytes(b"%d " % number * 20_000)
+                os.rename("new", f"file{number % 10}")
+                os.write(log, b"%d\n" % number)
+    except OSError:
+        os._exit(0)
+
+
+@needs_mount
+def test_sqlite_killed(serve: Serve, tmp_path: pathlib.Path) -> None:
+    """kill -9 in the middle of work: what was answered is there, and the tables agree."""
+    database, told = tmp_path / "tree.db", -1
+    for _ in range(3):
+        example = serve("sqlite.py", database)
+        reading, writing = os.pipe()
+        worker = multiprocessing.get_context("fork").Process(
+            target=write_until_killed, args=(example.path, writing))
+        worker.start()
+        os.close(writing)
+        time.sleep(0.4)
+        example.kill()
+        worker.join(20)
+        with os.fdopen(reading) as pipe:
+            told = int(pipe.read().split()[-1])
+        consistent(database)
+        assert told >= 0
+    again = serve("sqlite.py", database)
+    consistent(database)
+    for path in again.path.glob("file*"):
+        content = path.read_bytes()
+        assert content == content.split()[0] + b" " + content[len(content.split()[0]) + 1:]
+        assert len(set(content.split())) == 1 and content.count(b" ") == 20_000
+    last = int((again.path / f"file{told % 10}").read_bytes().split()[0])
+    assert last in (told, told + 10)
+    with sqlite3.connect(database) as db:
+        assert db.execute("SELECT count(*) FROM inode WHERE nlink = 0").fetchone() == (0,)
+    db.close()
