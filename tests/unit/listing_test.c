@@ -80,6 +80,47 @@ static void test_dots_are_ignored(void **state)
 	assert_int_equal(fb_listing_count(listing), 2);
 }
 
+static void expect_dot(struct page *page, const char *name, uint64_t ino, uint64_t cookie)
+{
+	struct fb_dirent_view view;
+
+	assert_true(page_next(page, &view));
+	assert_int_equal(view.dirent.name_len, strlen(name));
+	assert_memory_equal(view.dirent.name, name, strlen(name));
+	assert_int_equal(view.dirent.ino, ino);
+	assert_int_equal(view.dirent.type, DT_DIR);
+	assert_int_equal(view.dirent.cookie, cookie);
+}
+
+static void test_dots_come_first(void **state)
+{
+	struct fb_listing *listing = *state;
+	struct fb_dirent_view view;
+	struct page *page = calloc(1, sizeof(*page));
+
+	assert_int_equal(fb_listing_add_dots(listing, 5, 0), 0);
+	assert_int_equal(fb_listing_add(listing, "a", 1, NULL), 0);
+	assert_int_equal(fb_listing_count(listing), 1);
+	assert_int_equal(fb_listing_add_dots(listing, 6, 7), 0); /* other numbers, same places */
+	page_init(page, 4096, false);
+	assert_int_equal(fb_listing_send(listing, 0, &page->sink, NULL, NULL), 0);
+	expect_dot(page, ".", 6, 1);
+	expect_dot(page, "..", 7, 2);
+	assert_true(page_next(page, &view));
+	assert_int_equal(view.dirent.cookie, 3);
+	assert_false(page_next(page, &view));
+	free(page);
+}
+
+static void test_dots_come_not_later(void **state)
+{
+	struct fb_listing *listing = *state;
+
+	assert_int_equal(fb_listing_add(listing, "a", 1, NULL), 0);
+	assert_int_equal(fb_listing_add_dots(listing, 5, 6), -EINVAL);
+	assert_int_equal(fb_listing_count(listing), 1);
+}
+
 static void test_names_are_copied(void **state)
 {
 	struct fb_listing *listing = *state;
@@ -251,6 +292,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_names_are_checked),
 		TEST(test_dots_are_ignored),
+		TEST(test_dots_come_first),
+		TEST(test_dots_come_not_later),
 		TEST(test_names_are_copied),
 		TEST(test_what_is_known_is_sent),
 		TEST(test_plus_is_asked_for_what_is_sent_only),
