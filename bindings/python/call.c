@@ -75,6 +75,8 @@ static int settle(struct fbpy_call *call, PyObject *result)
 		r = fbpy_error(call->fs, call->op);
 	} else if (result == fbpy_known.PENDING && call->lower_pending) {
 		r = FB_PENDING;
+	} else if (result == fbpy_known.PENDING && !call->req) {
+		r = 0; /* release goes on as a task: nobody waits for its answer */
 	} else if (result == fbpy_known.PENDING) {
 		PyErr_SetString(PyExc_RuntimeError,
 				"PENDING was returned, but the request was not taken: "

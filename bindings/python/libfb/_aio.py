@@ -121,13 +121,24 @@ class Tasks:
         still open, come so: nobody waits for their answer, but the end waits for them."""
         loop = self.loop
         if request is None and loop is not None and not loop.is_closed():
+            last = self._after_others(coro)
             if loop.is_running():
-                return asyncio.run_coroutine_threadsafe(coro, loop).result(LAST_SECONDS)
-            return loop.run_until_complete(coro)
+                return asyncio.run_coroutine_threadsafe(last, loop).result(LAST_SECONDS)
+            return loop.run_until_complete(last)
         if hasattr(coro, "close"):
             coro.close()
         raise RuntimeError("an async handler needs the server's event loop, and this thread "
                            "has none: was it made async after the mount?")
+
+    async def finish(self) -> None:
+        """Wait a while for what nobody waits for: releases."""
+        tasks = [task for task, request in self._running.items() if request is None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=LAST_SECONDS / 2)
+
+    async def _after_others(self, coro: Any) -> Any:
+        await self.finish()
+        return await coro
 
     def _first_step(self, op: Op, request: fbc.Request | None) -> Any:
         loop = self.loop

@@ -187,6 +187,7 @@ class Server:
                 await asyncio.sleep(0.005)
         finally:
             loop.remove_reader(fd)
+            await self.tasks.finish()
             self.tasks.cancel_all()
             self.tasks.detach()
 

@@ -93,6 +93,7 @@ class Loopback(Server, Notifications):
         if loop is None or loop.is_closed():
             super().close()
             return
+        loop.run_until_complete(self.tasks.finish())
         self.tasks.cancel_all()
         loop.run_until_complete(asyncio.sleep(0))
         super().close()
