@@ -10,6 +10,7 @@ import py_compile
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 
 import pytest
@@ -21,6 +22,14 @@ from libfb.testing import posix
 from libfb.testing.vm import Guest
 
 NAMES = sorted(path.name for path in EXAMPLES.glob("*.py"))
+BY_COMMAND_LINE = {
+    "hello_path.py": [],
+    "hello_node.py": [],
+    "memory.py": ["--arg", "size_mib=64"],
+    "sqlite.py": ["--arg", "database={}/tree.db"],
+    "crypt.py": ["--arg", "folder={}/sealed"],
+    "ziparchive.py": ["--arg", "archive={}/a.zip"],
+}
 MAIN = re.compile(r"python3 -m libfb (\w+\.py):(\w+) /mnt")
 
 
@@ -53,13 +62,23 @@ def test_hello(serve: Serve, name: str) -> None:
 
 @needs_mount
 @pytest.mark.skipif(not has_command_line(), reason="libfb has no command line here")
-def test_hello_by_the_command_line(tmp_path: pathlib.Path) -> None:
-    mount = tmp_path / "mnt"
+@pytest.mark.parametrize("name, arguments", BY_COMMAND_LINE.items(), ids=list(BY_COMMAND_LINE))
+def test_by_the_command_line(name: str, arguments: list[str], tmp_path: pathlib.Path) -> None:
+    """As the text of each says."""
+    mount, sealed = tmp_path / "mnt", tmp_path / "sealed"
     mount.mkdir()
-    command = [sys.executable, "-m", "libfb", f"{EXAMPLES / 'hello_path.py'}:Hello", str(mount)]
-    with subprocess.Popen(command, cwd="/", stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout and "ready" in process.stdout.readline()
-        assert (mount / "hello").read_text() == "Hello, world!\n"
+    sealed.mkdir()
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("member", "text")
+    found = MAIN.search((EXAMPLES / name).read_text())
+    assert found
+    command = [sys.executable, "-m", "libfb", f"{EXAMPLES / name}:{found[2]}", str(mount)]
+    command += [word.format(tmp_path) for word in arguments]
+    with subprocess.Popen(
+        command, cwd="/", stdout=subprocess.PIPE, text=True, env={**os.environ, "PASSPHRASE": "x"}
+    ) as process:
+        assert process.stdout and process.stdout.readline().startswith("ready")
+        assert isinstance(os.listdir(mount), list) and os.statvfs(mount)
         process.terminate()
         assert process.wait(20) == 0
 
