@@ -52,27 +52,6 @@ def test_crypt(serve: Serve, tmp_path: pathlib.Path) -> None:
         fails(errno.EIO, os.pread, reader.fileno(), 100, 5000)
 
 
-def test_crypt_random_access(fb_client: Callable[..., libfb.testing.Client],
-                             tmp_path: pathlib.Path) -> None:
-    """Any mix of writes and truncations gives what a bytearray gives."""
-    client = fb_client(load("crypt").Crypt(str(tmp_path), "x"))
-    chance, text = random.Random(1), bytearray()
-    client.write_bytes("/f", b"")
-    for _ in range(300):
-        at, size = chance.randrange(20_000), chance.randrange(9000)
-        if chance.random() < 0.3:
-            client.truncate("/f", at)
-            text = text[:at].ljust(at, b"\0")
-            continue
-        data = chance.randbytes(size)
-        with client.open("/f", os.O_RDWR) as file:
-            file.write(data, at)
-        if size:
-            text = text.ljust(at, b"\0")
-            text[at:at + size] = data
-        assert client.read_bytes("/f") == text
-
-
 # ---- sqlite.py ------------------------------------------------------------
 
 
@@ -160,3 +139,75 @@ def test_sqlite_killed(serve: Serve, tmp_path: pathlib.Path) -> None:
     with sqlite3.connect(database) as db:
         assert db.execute("SELECT count(*) FROM inode WHERE nlink = 0").fetchone() == (0,)
     db.close()
+
+
+# ---- all that can be written to ------------------------------------------------------------
+
+
+def make(name: str, folder: pathlib.Path) -> object:
+    """The file system of an example, empty."""
+    if name == "memory":
+        return load(name).Memory()
+    if name == "crypt":
+        return load(name).Crypt(str(folder), "x")
+    return load(name).Sqlite(str(folder / "tree.db"))
+
+
+@pytest.mark.parametrize("name", ["memory", "crypt", "sqlite"])
+def test_random_access(
+    fb_client: Callable[..., libfb.testing.Client], name: str, tmp_path: pathlib.Path
+) -> None:
+    """Any mix of writes and truncations gives what a bytearray gives."""
+    client = fb_client(make(name, tmp_path))
+    chance, text = random.Random(name), bytearray()
+    client.write_bytes("/f", b"")
+    for _ in range(400):
+        at, size = chance.randrange(200_000), chance.choice([1, 100, 4096, 9000, 70_000])
+        if chance.random() < 0.3:
+            client.truncate("/f", at)
+            text = text[:at].ljust(at, b"\0")
+        else:
+            data = chance.randbytes(size)
+            with client.open("/f", os.O_RDWR) as file:
+                file.write(data, at)
+            text = text.ljust(at, b"\0")
+            text[at:at + size] = data
+        assert client.read_bytes("/f") == text
+
+
+def test_memory_holes() -> None:
+    """Holes and reserved pages read as zeros, are found, and every page is given back."""
+    memory = load("memory")
+    chance, text, room = random.Random(3), bytearray(), memory.Room(1000)
+    file = memory.File(libfb.File(0o644), room)
+    for _ in range(500):
+        at, size = chance.randrange(200_000), chance.choice([1, 100, 4096, 9000, 70_000])
+        kind = chance.choice(["write", "punch", "reserve", "truncate"])
+        if kind == "write":
+            file.write(at, b"x" * size)
+            text = text.ljust(at + size, b"\0")
+            text[at:at + size] = b"x" * size
+        elif kind == "punch":
+            file.punch(at, at + size)
+            text[at:at + size] = bytes(len(text[at:at + size]))
+        elif kind == "reserve":
+            file.reserve(at, size)
+        else:
+            file.truncate(at)
+            text = text[:at].ljust(at, b"\0")
+        assert file.read(0, 1 << 20) == text
+        assert room.free + len(file.pages) == room.total
+    del file
+    assert room.free == room.total
+
+
+def test_memory_seek() -> None:
+    memory = load("memory")
+    file = memory.File(libfb.File(0o644), memory.Room(1000))
+    file.write(3 * 4096, b"x" * 8192)
+    file.truncate(8 * 4096 + 10)
+    assert [file.seek(at, os.SEEK_DATA) for at in (0, 3 * 4096, 4 * 4096 + 1)] == [
+        3 * 4096, 3 * 4096, 4 * 4096 + 1]  # fmt: skip
+    assert [file.seek(at, os.SEEK_HOLE) for at in (5, 3 * 4096, 6 * 4096)] == [5, 5 * 4096, 6 * 4096]
+    fails(errno.ENXIO, file.seek, 5 * 4096, os.SEEK_DATA)
+    fails(errno.ENXIO, file.seek, 8 * 4096 + 10, os.SEEK_HOLE)
