@@ -49,7 +49,8 @@ class Inode:
     def __init__(self, attr: libfb.Attr) -> None:
         self.attr = attr
         self.xattrs: dict[str, bytes] = {}
-        attr.st_atime_ns = attr.st_mtime_ns = attr.st_ctime_ns = time.time_ns()
+        self.born_ns = time.time_ns()
+        attr.st_atime_ns = attr.st_mtime_ns = attr.st_ctime_ns = self.born_ns
 
     def accessed(self) -> None:
         self.attr.st_atime_ns = time.time_ns()
@@ -340,6 +341,10 @@ class Memory(libfb.NodeFS):
 
     def getattr(self, node: Inode) -> libfb.Attr:
         return node.attr
+
+    def statx(self, node: Inode) -> libfb.Statx:
+        """What getattr() says, and when the file was made."""
+        return libfb.Statx(node.attr, node.born_ns)
 
     def setattr(self, node: Inode, changes: libfb.Changes) -> libfb.Attr:
         attr = node.attr
