@@ -99,7 +99,9 @@ class Ranged(http.server.SimpleHTTPRequestHandler):
     """The standard library's server, with ranges, and with one file that takes its time."""
 
     protocol_version = "HTTP/1.1"
+    timeout = 20
     asked: list[str] = []
+    over = threading.Event()  # the test is
 
     def log_message(self, *words: object) -> None:
         pass
@@ -108,7 +110,7 @@ class Ranged(http.server.SimpleHTTPRequestHandler):
         wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         file = pathlib.Path(self.translate_path(self.path))
         if "slow" in self.path:
-            time.sleep(6 if "slowest" in self.path else 1)
+            self.over.wait(10 if "slowest" in self.path else 1)
         if "broken" in self.path:
             self.send_error(500)
         elif wanted and file.is_file() and "whole" not in self.path:
@@ -126,23 +128,32 @@ class Ranged(http.server.SimpleHTTPRequestHandler):
         self.wfile.write(piece)
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Its threads end with it. A burst of connections is no trouble."""
+
+    daemon_threads = False
+    request_queue_size = 128
+
+
 @pytest.fixture
 def web(tmp_path: pathlib.Path) -> Iterator[tuple[pathlib.Path, str]]:
-    """(folder, URL) of a web server in a thread."""
+    """(folder, URL) of a web server in threads, of which none is left; the mount has to end first."""
     folder = tmp_path / "web"
     folder.mkdir()
     handler = functools.partial(Ranged, directory=str(folder))
     Ranged.asked.clear()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    Ranged.over.clear()
+    with Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield folder, f"http://127.0.0.1:{server.server_port}/"
+        Ranged.over.set()
         server.shutdown()
         thread.join()
 
 
 @needs_mount
-def test_http(serve: Serve, web: tuple[pathlib.Path, str]) -> None:
+def test_http(web: tuple[pathlib.Path, str], serve: Serve) -> None:
     pytest.importorskip("aiohttp", reason="no python3-aiohttp (script/bootstrap test)")
     folder, url = web
     (folder / "a folder").mkdir()
@@ -169,7 +180,7 @@ def test_http(serve: Serve, web: tuple[pathlib.Path, str]) -> None:
 
 
 @needs_mount
-def test_http_waits_side_by_side(serve: Serve, web: tuple[pathlib.Path, str]) -> None:
+def test_http_waits_side_by_side(web: tuple[pathlib.Path, str], serve: Serve) -> None:
     """Four readers wait for the server at the same time; one that is killed waits no longer."""
     pytest.importorskip("aiohttp", reason="no python3-aiohttp (script/bootstrap test)")
     folder, url = web

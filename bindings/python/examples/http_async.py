@@ -30,6 +30,7 @@ TIMEOUT_SECONDS = 30
 ERRORS = {401: errno.EACCES, 403: errno.EACCES, 404: errno.ENOENT, 410: errno.ENOENT,
           429: errno.EAGAIN}
 PAST_THE_END = 416
+WHOLE_MAX = 16 << 20  # bytes of a file that may be fetched again for each part
 
 
 class Links(html.parser.HTMLParser):
@@ -100,21 +101,14 @@ class Http(libfb.PathFS):
             return list(Links(await response.text()).names)
 
     async def read(self, path: str, fh: object, off: int, size: int) -> bytes:
-        """Just the bytes that are wanted, if the server knows ranges; else what precedes them is
-        skipped."""
+        """Just the bytes that are wanted, if the server knows ranges; else all of a small file."""
         async with self.ask("GET", path, Range=f"bytes={off}-{off + size - 1}") as response:
             if response.status == PAST_THE_END:
                 return b""
-            if response.status == 200:
-                await self.skip(response, off)
-            data = bytearray()
-            while len(data) < size and (piece := await response.content.read(size - len(data))):
-                data += piece
-            return bytes(data)
-
-    async def skip(self, response: aiohttp.ClientResponse, size: int) -> None:
-        while size > 0 and (piece := await response.content.read(min(size, 1 << 16))):
-            size -= len(piece)
+            if response.status == 200 and (response.content_length or 0) > WHOLE_MAX:
+                raise OSError(errno.EOPNOTSUPP, "the server knows no ranges")
+            data = await response.read()
+            return data[off:off + size] if response.status == 200 else data[:size]
 
 
 if __name__ == "__main__":
