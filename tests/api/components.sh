@@ -58,8 +58,8 @@ component daemon '*/bin/fbfsd' '*/mount.fuse.fbfsd' '*/bash-completion/completio
 	'*/zsh/*/_fbfsd' '*/fish/vendor_completions.d/fbfsd.fish' '*/qemu/vhost-user/60-fbfsd.json' "${man8[@]}"
 component doc '*/doc/libfb/README.md' '*/doc/libfb/NEWS.md' '*/doc/libfb/SECURITY.md' \
 	'*/doc/libfb/LICENSE' "${examples[@]}"
-[[ ! -d $FB_BUILD_DIR/py ]] || component python '*/libfb/*.py' '*/libfb/_*.pyi' '*/libfb/_fbc.*.so' '*/libfb/py.typed' \
-	'*/libfb-*.dist-info/*' '*/doc/libfb/examples/python/*.py'
+[[ ! -d $FB_BUILD_DIR/py ]] || component python '*/doc/libfb/examples/python/*.py' \
+	'*/libfb/*.py' '*/libfb/_*.pyi' '*/libfb/_fbc.*.so' '*/libfb/py.typed' '*/libfb-*.dist-info/*'
 
 install_to whole
 touch "$work/python.list" # without the binding
