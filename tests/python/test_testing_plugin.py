@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import libfb
 import pytest
+from example_rig import guest_kernel
 from libfb.testing import Client, Watchdog, guardian
 from libfb.testing.plugin import Mounts, fb_client, fb_mount, fb_vm, why_no_mount  # noqa: F401
 
@@ -104,7 +105,7 @@ def test_time_is_up(tmp_path: pathlib.Path) -> None:
     assert guardian.connections(path) == [] and not os.path.exists(path)
 
 
-def test_vm(fb_vm: Callable[..., object], tmp_path: pathlib.Path) -> None:
+def test_vm(guest_kernel: None, fb_vm: Callable[..., object], tmp_path: pathlib.Path) -> None:
     (tmp_path / "in").write_bytes(b"to the guest")
     guest = fb_vm(libfb.Passthrough(tmp_path), "cat in; echo back > out; exit 7")
     assert getattr(guest, "status") == 7

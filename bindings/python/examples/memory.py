@@ -342,7 +342,7 @@ class Memory(libfb.NodeFS):
     def getattr(self, node: Inode) -> libfb.Attr:
         return node.attr
 
-    def statx(self, node: Inode) -> libfb.Statx:
+    def statx(self, node: Inode, fh: object) -> libfb.Statx:
         """What getattr() says, and when the file was made."""
         return libfb.Statx(node.attr, node.born_ns)
 
