@@ -93,22 +93,21 @@ static int path_link(SELF, const char *path, const uint64_t *fh, const char *new
 static int path_open(SELF, const char *path, int flags, uint32_t open_flags,
 		     struct fb_open *ret_open)
 {
-	(void)open_flags;
-	FBPY_CALL(open, one(self, path), flags, ret_open);
+	FBPY_CALL_WITH(open, .open_flags = open_flags, one(self, path), flags, ret_open);
 }
 
 static int path_create(SELF, const char *path, uint32_t mode, int flags, uint32_t open_flags,
 		       struct fb_open *ret_open)
 {
-	(void)open_flags;
-	FBPY_CALL(create, one(self, path), mode, flags, NULL, ret_open);
+	FBPY_CALL_WITH(create, .open_flags = open_flags, one(self, path), mode, flags, NULL,
+		       ret_open);
 }
 
 static int path_tmpfile(SELF, const char *path, uint32_t mode, int flags, uint32_t open_flags,
 			struct fb_open *ret_open)
 {
-	(void)open_flags;
-	FBPY_CALL(tmpfile, one(self, path), mode, flags, NULL, ret_open);
+	FBPY_CALL_WITH(tmpfile, .open_flags = open_flags, one(self, path), mode, flags, NULL,
+		       ret_open);
 }
 
 static int path_read(SELF, const char *path, uint64_t fh, struct fb_sink *to, size_t count,

@@ -215,7 +215,15 @@ static PyObject *labels(const struct fb_req *req)
 	return list;
 }
 
-enum part { UID, GID, PID, UMASK, GROUPS, LABELS, INTERRUPTED, OPEN_FLAGS, LOCK_OWNER };
+/* Whether set-id bits are to go: of a write, or of an open that truncates (FB_INIT_HANDLE_KILLPRIV_V2). */
+static bool kills(const struct fbpy_call *call, const struct fb_req *req)
+{
+	if (call->op == FBPY_OP_write)
+		return fb_req_io(req)->flags & FB_WRITE_KILL_SUIDGID;
+	return call->open_flags & FB_OPEN_KILL_SUIDGID;
+}
+
+enum part { UID, GID, PID, UMASK, GROUPS, LABELS, INTERRUPTED, OPEN_FLAGS, LOCK_OWNER, KILLS };
 
 static PyObject *request_get(PyObject *self, void *part)
 {
@@ -244,6 +252,8 @@ static PyObject *request_get(PyObject *self, void *part)
 		return PyLong_FromUnsignedLong(fb_req_io(req)->open_flags);
 	case LOCK_OWNER:
 		return PyLong_FromUnsignedLongLong(fb_req_io(req)->lock_owner);
+	case KILLS:
+		return PyBool_FromLong(kills(&of(self)->call, req));
 	}
 	Py_UNREACHABLE();
 }
@@ -275,6 +285,7 @@ static PyGetSetDef request_getset[] = {
 	PART("interrupted", INTERRUPTED, "True when the caller would take EINTR for an answer"),
 	PART("open_flags", OPEN_FLAGS, "read and write: O_* of the open file as it is now"),
 	PART("lock_owner", LOCK_OWNER, "read and write: who holds the file's locks"),
+	PART("kill_suidgid", KILLS, "write, open, create: set-id bits are to be cleared"),
 	{ "op", request_op, NULL, "name of the operation", NULL },
 	{ "alive", request_alive, NULL, "False once the request has been answered", NULL },
 	{ NULL, NULL, NULL, NULL, NULL },

@@ -61,6 +61,31 @@ PyObject *fbpy_super_tmpfile(struct fbpy_call *call, PyObject *args)
 	return created_object(r, &entry, &opened);
 }
 
+/* An open file that no client is going to get. */
+PyObject *fbpy_super_discard(struct fbpy_call *call, PyObject *args)
+{
+	const struct fb_release how = { .flags = 0 };
+	unsigned long long node, fh;
+
+	if (!PyArg_ParseTuple(args, "KK:discard", &node, &fh))
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS if (call->fs->lower_ops->release)
+		call->fs->lower_ops->release(call->fs->lower, node, fh, &how);
+	Py_END_ALLOW_THREADS Py_RETURN_NONE;
+}
+
+/* A name that no client is going to get: take one lookup back. */
+PyObject *fbpy_super_unlookup(struct fbpy_call *call, PyObject *args)
+{
+	unsigned long long node;
+
+	if (!PyArg_ParseTuple(args, "K:unlookup", &node))
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS if (call->fs->lower_ops->forget)
+		call->fs->lower_ops->forget(call->fs->lower, node, 1);
+	Py_END_ALLOW_THREADS Py_RETURN_NONE;
+}
+
 PyObject *fbpy_super_read(struct fbpy_call *call, PyObject *args)
 {
 	unsigned long long node, fh, off;

@@ -69,7 +69,9 @@ PyObject *fbpy_super_opened(int r, const struct fb_open *opened);
 	X(setlk)                                                                                   \
 	X(fallocate)                                                                               \
 	X(lseek)                                                                                   \
-	X(copy_file_range)
+	X(copy_file_range)                                                                         \
+	X(discard)                                                                                 \
+	X(unlookup)
 #define FBPY_SUPER_DECLARE(op) PyObject *fbpy_super_##op(struct fbpy_call *call, PyObject *args);
 FBPY_SUPER_OPS(FBPY_SUPER_DECLARE)
 #undef FBPY_SUPER_DECLARE

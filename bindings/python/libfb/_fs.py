@@ -81,8 +81,8 @@ class Passthrough(FileSystem):
     Python. Nodes and handles are the driver's numbers. super() works until a handler's first await.
     release(node, fh) and releasedir(node, fh) are told of the end; the driver's own run after them.
 
-    A name or an open file that the driver gave has to be returned or it is lost: an entry counts a
-    lookup, an Opened a descriptor.
+    What the driver gave and the method does not return has to be given back: an open file by
+    ``self.discard(node, handle)``, an entry's lookup by ``self.unlookup(node)``.
 
     source: directory (or regular file). options: fields of C's struct fb_passthrough_options, such as
     read_only=True or cache=libfb.Cache.NEVER. Raises TypeError for an option that does not exist.
@@ -127,3 +127,5 @@ class Passthrough(FileSystem):
     fallocate = _lower("fallocate")
     lseek = _lower("lseek")
     copy_file_range = _lower("copy_file_range")
+    discard = _lower("discard")
+    unlookup = _lower("unlookup")
