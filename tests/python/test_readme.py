@@ -8,6 +8,7 @@ import pathlib
 import re
 import subprocess
 import sys
+from typing import Any
 
 import libfb
 import pytest
@@ -141,3 +142,12 @@ def test_table_of_options() -> None:
     named = re.findall(r"--[a-z-]+|-o", " ".join(re.findall(r"^\| (`.*?) \|", rows, re.M)))
     known = re.findall(r"--[a-z-]+|-o", help_text())
     assert len(named) >= 14 and set(named) <= set(known)
+
+
+def test_the_sample_on_the_first_page() -> None:
+    first = (SOURCE / "README.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```$", first, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    with Client(names["Hello"]()) as c:
+        assert c.listdir("/") == ["hello"] and c.read_bytes("/hello") == b"hi\n"
