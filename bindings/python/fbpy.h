@@ -132,6 +132,9 @@ int fbpy_wrong(struct fbpy_call *call, PyObject *result, const char *wanted);
 /* Raise OSError(-r) with libfb's sentence. Returns NULL. */
 PyObject *fbpy_raise(int r);
 
+/* A lookup that found nothing is an answer of its own where clients may remember that. */
+int fbpy_absent(struct fbpy_call *call, int r);
+
 /* ---- values ---- */
 
 PyObject *fbpy_name(const struct fbpy_fs *fs, const char *name);

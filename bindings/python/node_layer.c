@@ -89,12 +89,8 @@ static int node_lookup(SELF, uint64_t parent, const char *name, struct fb_entry 
 	FBPY_ENTER;
 	struct fbpy_args args = named(fs, parent, name);
 
-	r = lookup(&call, &args, ret_entry);
+	r = fbpy_absent(&call, lookup(&call, &args, ret_entry));
 	FBPY_LEAVE;
-	if (r == -ENOENT && fs->negative_timeout_ns) {
-		*ret_entry = (struct fb_entry){ .entry_timeout_ns = fs->negative_timeout_ns };
-		r = 0;
-	}
 	return r;
 }
 

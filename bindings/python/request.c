@@ -86,7 +86,7 @@ static PyObject *request_reply(PyObject *self, PyObject *value)
 		return NULL;
 	/* Nobody else can answer while the result is taken apart, which may run Python code. */
 	of(self)->taken = false;
-	complete(of(self), call.finish(&call, value));
+	complete(of(self), fbpy_absent(&call, call.finish(&call, value)));
 	Py_RETURN_NONE;
 }
 
@@ -118,7 +118,7 @@ static PyObject *request_fail(PyObject *self, PyObject *error)
 	}
 	of(self)->taken = false;
 	r = fbpy_error(of(self)->call.fs, of(self)->call.op);
-	complete(of(self), r);
+	complete(of(self), fbpy_absent(&of(self)->call, r));
 	Py_RETURN_NONE;
 }
 

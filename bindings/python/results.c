@@ -40,14 +40,38 @@ static void note_ino(struct fbpy_fs *fs, uint64_t node, uint64_t ino)
 		slot->ino = ino;
 }
 
+/* None: the file system's own. */
+static bool own_timeout(PyObject *value, uint64_t other, uint64_t *ret_ns)
+{
+	*ret_ns = other;
+	return value == Py_None || fbpy_timeout(value, ret_ns);
+}
+
+/* Nodes may say for how long: by an Entry, as lookup does, whose node nobody looks at. */
+static bool timed_attr(struct fbpy_call *call, PyObject *result, struct fb_attr_reply *reply)
+{
+	PyObject *timeout = Py_None;
+
+	if (is_a(result, fbpy_known.Entry)) {
+		timeout = FIELD(result, ENTRY_ATTR_TIMEOUT);
+		result = FIELD(result, ENTRY_ATTR);
+	}
+	return result != Py_None && fbpy_attr_from(result, &reply->attr) &&
+	       own_timeout(timeout, call->fs->attr_timeout_ns, &reply->attr_timeout_ns);
+}
+
 int fbpy_finish_attr(struct fbpy_call *call, PyObject *result)
 {
 	struct fb_attr_reply *reply = call->out;
+	bool read;
 
-	if (result == Py_None || !fbpy_attr_from(result, &reply->attr))
+	if (call->fs->layer == FBPY_PATHS)
+		read = result != Py_None && fbpy_attr_from(result, &reply->attr);
+	else
+		read = timed_attr(call, result, reply);
+	if (!read)
 		return fbpy_wrong(call, result, "attributes (libfb.Attr, os.stat_result, …)");
 	if (call->fs->layer != FBPY_PATHS) {
-		reply->attr_timeout_ns = call->fs->attr_timeout_ns;
 		if (reply->attr.ino == 0)
 			reply->attr.ino = call->id;
 		note_ino(call->fs, call->id, reply->attr.ino);
@@ -83,13 +107,6 @@ int fbpy_finish_statx(struct fbpy_call *call, PyObject *result)
 	return 0;
 }
 
-/* None: the file system's own. */
-static bool own_timeout(PyObject *value, uint64_t other, uint64_t *ret_ns)
-{
-	*ret_ns = other;
-	return value == Py_None || fbpy_timeout(value, ret_ns);
-}
-
 static bool entry_from(struct fbpy_fs *fs, PyObject *value, struct fb_entry *entry)
 {
 	entry->generation = 0; /* a node's number says how often its place has been used */
@@ -108,8 +125,40 @@ static bool entry_from(struct fbpy_fs *fs, PyObject *value, struct fb_entry *ent
 	return entry->node != 0;
 }
 
+/* No such name; the client may remember that for the Entry's time. */
+static bool is_absent(const struct fbpy_call *call, PyObject *result)
+{
+	return call->op == FBPY_OP_lookup && call->fs->layer == FBPY_NODES &&
+	       is_a(result, fbpy_known.Entry) && FIELD(result, ENTRY_NODE) == Py_None &&
+	       FIELD(result, ENTRY_ATTR) == Py_None;
+}
+
+static int no_entry(struct fbpy_call *call, PyObject *value)
+{
+	struct fb_entry *entry = call->out;
+
+	*entry = (struct fb_entry){ 0 };
+	if (!own_timeout(FIELD(value, ENTRY_TIMEOUT), call->fs->negative_timeout_ns,
+			 &entry->entry_timeout_ns))
+		return fbpy_wrong(call, value, "a libfb.Entry");
+	return entry->entry_timeout_ns ? 0 : -ENOENT;
+}
+
+int fbpy_absent(struct fbpy_call *call, int r)
+{
+	struct fb_entry *entry = call->out;
+
+	if (r != -ENOENT || call->op != FBPY_OP_lookup || call->fs->layer != FBPY_NODES ||
+	    !call->fs->negative_timeout_ns)
+		return r;
+	*entry = (struct fb_entry){ .entry_timeout_ns = call->fs->negative_timeout_ns };
+	return 0;
+}
+
 int fbpy_finish_entry(struct fbpy_call *call, PyObject *result)
 {
+	if (is_absent(call, result))
+		return no_entry(call, result);
 	if (!is_a(result, fbpy_known.Entry) || !entry_from(call->fs, result, call->out))
 		return fbpy_wrong(call, result, "a libfb.Entry");
 	return 0;

@@ -33,6 +33,9 @@ class Entry(NamedTuple):
 
     node: any hashable object; equal objects are one node. attr: its attributes. entry_timeout,
     attr_timeout: seconds for which the client may rely on name and attributes; None: as the mount says.
+
+    `lookup` may return Entry(None, None, seconds): there is no such name, and the client may remember
+    that. `getattr` and `setattr` of nodes may return one for the sake of its attr_timeout.
     """
 
     node: Any
