@@ -143,10 +143,15 @@ class Server:
         """Begin to serve, in threads. The session has its transport."""
         swig.session_start(self.handle)
         self._started = True
+        # One thread starts the others: Ctrl-C, which the main thread alone hears of, can not leave
+        # some of them out.
+        self._start("libfb-wait", self._serve_and_wait)
+
+    def _serve_and_wait(self) -> None:
         target = self._serve_loop if self.is_async else self._serve
         for i in range(self.workers):
             self._start(f"libfb-{i}", target)
-        self._start("libfb-wait", self._wait_session)
+        self._wait_session()
 
     def _start(self, name: str, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)
@@ -238,9 +243,12 @@ class Server:
             raise RuntimeError("a handler can not close its own server: call stop()")
         if self._started:
             self.stop()
+            if not self._threads or self._threads[0].ident is None:
+                self._wait_session()  # Ctrl-C came before there was a thread
             self._ended.wait()
             for thread in self._threads:
-                thread.join()
+                if thread.ident is not None:
+                    thread.join()
         self._closed = True
         _live.discard(self)
         swig.session_close(self.handle)
