@@ -20,6 +20,15 @@ from ._results import Conn
 
 _live: weakref.WeakSet[Server] = weakref.WeakSet()
 
+#: A signal that comes while its thread is about to wait without the GIL is noticed when it wakes up.
+_NOTICE_S = 0.5
+
+
+def wait_for(event: threading.Event) -> None:
+    """Wait without missing signals."""
+    while not event.wait(_NOTICE_S):
+        pass
+
 
 def _passthrough_options(fs: Any) -> tuple[Any, swig.passthrough_options]:
     """(directory, struct) of a libfb.Passthrough; TypeError for unknown options."""
@@ -231,7 +240,10 @@ class Server:
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end of the session. Returns whether it has ended."""
-        return self._ended.wait(timeout)
+        if timeout is not None:
+            return self._ended.wait(timeout)
+        wait_for(self._ended)
+        return True
 
     _closed = False
 

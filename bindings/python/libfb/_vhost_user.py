@@ -15,7 +15,7 @@ from ._errors import log
 from ._eventfd import EventFd
 from ._fs import FileSystem
 from ._mount import stop_on_signals
-from ._server import Server
+from ._server import Server, wait_for
 
 _live: weakref.WeakSet[VhostUser] = weakref.WeakSet()
 
@@ -134,7 +134,7 @@ class VhostUser:
         SIGTERM or SIGHUP. Raises KeyboardInterrupt, or what a handler ended it with."""
         with stop_on_signals(self.stop):
             try:
-                self._ended.wait()
+                wait_for(self._ended)
             except KeyboardInterrupt:
                 self.close()
                 raise
