@@ -8,6 +8,7 @@ opens again; then a new interpreter is started and the object goes there as a pi
 """
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import functools
@@ -49,19 +50,19 @@ def serve(kind: str, what: object, path: str, options: dict[str, Any], ready: in
 
     Writes READY to the descriptor ready, or the traceback of what went wrong, and closes it.
     """
-    with os.fdopen(ready, "wb") as pipe:
+    with os.fdopen(ready, "wb") as pipe, contextlib.ExitStack() as stack:
         try:
             libfb: Any = importlib.import_module("libfb")
-            server = getattr(libfb, kind)(materialize(what), path, **options)
-            running = server.__enter__()
+            signals: Any = importlib.import_module("libfb._mount")
+            running = stack.enter_context(getattr(libfb, kind)(materialize(what), path, **options))
         except BaseException:
             pipe.write(traceback.format_exc().encode(errors="replace"))
             raise
+        # Whoever reads this may end us at once: SIGTERM has to have its handler by now.
+        stack.enter_context(signals.stop_on_signals(running.stop))
         pipe.write(READY)
-    try:
+        pipe.close()
         running.wait()
-    finally:
-        server.__exit__(None, None, None)
 
 
 class Server:
