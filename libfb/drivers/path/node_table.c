@@ -188,11 +188,23 @@ struct fb_path_node *fb_path_table_get(struct fb_path_table *table, uint64_t id)
 	return node && node->id == id && fb_path_node_is_known(node) ? node : NULL;
 }
 
+/* Names of a listing have no NUL behind them: strndup(3) may look for one. */
+static char *copy_name(const char *name, size_t length)
+{
+	char *copy = malloc(length + 1);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, name, length);
+	copy[length] = 0;
+	return copy;
+}
+
 struct fb_path_node *fb_path_table_make(struct fb_path_table *table, struct fb_path_node *parent,
 					const char *name, size_t length)
 {
 	struct fb_path_node *node = calloc(1, sizeof(*node));
-	char *copy = node && parent ? strndup(name, length) : NULL;
+	char *copy = node && parent ? copy_name(name, length) : NULL;
 
 	if (!node || (parent && !copy) || !slot_take(table, node)) {
 		free(copy);
