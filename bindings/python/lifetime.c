@@ -50,6 +50,9 @@ int fbpy_init(struct fbpy_fs *fs, struct fb_session *session, struct fb_conn *co
 	int r = 0;
 
 	(void)session;
+	/* A class tells with each open whether there is a backing file; a driver below has decided. */
+	if (fs->layer != FBPY_LOWER)
+		conn->wanted |= conn->offered & FB_INIT_PASSTHROUGH;
 	FBPY_ENTER;
 	object = fbpy_conn_to(conn);
 	if (object)

@@ -136,12 +136,15 @@ def test_a_backing_file_is_read_by_the_kernel(folder: pathlib.Path,
 
         read = None  # type: ignore[assignment]
 
-    with libfb.mount(Backed(), folder) as m:
-        assert (folder / "f").read_bytes() == data
-        kernel = bool(m.agreed().wanted & libfb.InitFlags.PASSTHROUGH)
-        reads = m.statistics().get("READ", {"requests": 0})["requests"]
-        assert kernel == (reads == 0), "with kernel passthrough no READ comes"
-    assert closed == [True]
+    for off in (False, True):
+        avoid = libfb.InitFlags.PASSTHROUGH if off else libfb.InitFlags(0)
+        with libfb.mount(Backed(), folder, avoid=avoid) as m:
+            assert (folder / "f").read_bytes() == data
+            kernel = bool(m.agreed().wanted & libfb.InitFlags.PASSTHROUGH)
+            assert kernel == (bool(m.agreed().offered & libfb.InitFlags.PASSTHROUGH) and not off)
+            reads = m.statistics().get("READ", {"requests": 0})["requests"]
+            assert kernel == (reads == 0), "with kernel passthrough no READ comes"
+    assert closed == [True, True]
 
 
 def test_workers_run_handlers_side_by_side(folder: pathlib.Path) -> None:
