@@ -10,7 +10,8 @@ import os
 import pathlib
 import re
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 
 import libfb
 import pytest
@@ -88,9 +89,10 @@ def test_memory(fb_mount: Callable[..., str]) -> None:
 
 
 @pytest.fixture
-def source(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A folder on a file system that has everything."""
-    return tmp_path_factory.mktemp("source")
+def source() -> Iterator[pathlib.Path]:
+    """A folder on a file system that has everything, which the tmpfs of many a /tmp has not."""
+    with tempfile.TemporaryDirectory(prefix="fb-conformance-", dir="/var/tmp") as made:
+        yield pathlib.Path(made)
 
 
 def test_passthrough(fb_mount: Callable[..., str], source: pathlib.Path) -> None:
