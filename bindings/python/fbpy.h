@@ -46,6 +46,50 @@ enum fbpy_op {
 		FBPY_OP_COUNT
 };
 
+/* Operations of nodes that can have a method of the same arguments. */
+#define FBPY_NODE_METHODS(X)                                                                       \
+	X(lookup)                                                                                  \
+	X(getattr)                                                                                 \
+	X(statx)                                                                                   \
+	X(setattr)                                                                                 \
+	X(readlink)                                                                                \
+	X(symlink)                                                                                 \
+	X(mknod)                                                                                   \
+	X(mkdir)                                                                                   \
+	X(unlink)                                                                                  \
+	X(rmdir)                                                                                   \
+	X(rename)                                                                                  \
+	X(link)                                                                                    \
+	X(open)                                                                                    \
+	X(create)                                                                                  \
+	X(tmpfile)                                                                                 \
+	X(read)                                                                                    \
+	X(write)                                                                                   \
+	X(flush)                                                                                   \
+	X(release)                                                                                 \
+	X(fsync)                                                                                   \
+	X(opendir)                                                                                 \
+	X(readdir)                                                                                 \
+	X(releasedir)                                                                              \
+	X(fsyncdir)                                                                                \
+	X(statfs)                                                                                  \
+	X(syncfs)                                                                                  \
+	X(setxattr)                                                                                \
+	X(getxattr)                                                                                \
+	X(listxattr)                                                                               \
+	X(removexattr)                                                                             \
+	X(access)                                                                                  \
+	X(getlk)                                                                                   \
+	X(setlk)                                                                                   \
+	X(fallocate)                                                                               \
+	X(lseek)                                                                                   \
+	X(copy_file_range)                                                                         \
+	X(ioctl)                                                                                   \
+	X(poll)                                                                                    \
+	X(bmap)                                                                                    \
+	X(setupmapping)                                                                            \
+	X(removemapping)
+
 struct fbpy_fs {
 	PyObject *object; /* the user's */
 	PyObject *server; /* libfb.Server: explains errors, starts coroutines */

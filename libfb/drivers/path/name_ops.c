@@ -299,10 +299,11 @@ static int removed(struct fb_path_call *call, int result)
 	return result;
 }
 
-static int path_unlink(void *self, struct fb_req *req, uint64_t parent, const char *name)
+/* op is unlink or rmdir of the user. */
+static int remove_name(struct fb_path *fs, struct fb_req *req, uint64_t parent, const char *name,
+		       int (*op)(void *self, struct fb_req *req, const char *path))
 {
 	const struct fb_path_place at = { .node = parent, .name = name, .moves = true };
-	struct fb_path *fs = self;
 	struct fb_path_call *call;
 	int r = fb_path_begin(fs, req, &at, 1, &call);
 
@@ -310,21 +311,21 @@ static int path_unlink(void *self, struct fb_req *req, uint64_t parent, const ch
 		return r;
 	call->then = removed;
 	call->changes = true;
-	return fb_path_end(call, fs->ops.unlink(fs->self, req, call->at[0].path));
+	return fb_path_end(call, op(fs->self, req, call->at[0].path));
+}
+
+static int path_unlink(void *self, struct fb_req *req, uint64_t parent, const char *name)
+{
+	struct fb_path *fs = self;
+
+	return remove_name(fs, req, parent, name, fs->ops.unlink);
 }
 
 static int path_rmdir(void *self, struct fb_req *req, uint64_t parent, const char *name)
 {
-	const struct fb_path_place at = { .node = parent, .name = name, .moves = true };
 	struct fb_path *fs = self;
-	struct fb_path_call *call;
-	int r = fb_path_begin(fs, req, &at, 1, &call);
 
-	if (r < 0)
-		return r;
-	call->then = removed;
-	call->changes = true;
-	return fb_path_end(call, fs->ops.rmdir(fs->self, req, call->at[0].path));
+	return remove_name(fs, req, parent, name, fs->ops.rmdir);
 }
 
 /* The nodes change places; without EXCHANGE what is in the old place then is gone. */
