@@ -39,13 +39,21 @@ static void path_release(void *self, uint64_t node, uint64_t fh, const struct fb
 	fb_path_release(self, node, fh, false, how);
 }
 
+/* Begin what is done to an open file. */
+static int begin_file(struct fb_path *fs, struct fb_req *req, uint64_t node, uint64_t fh,
+		      struct fb_path_call **ret_call)
+{
+	const struct fb_path_place at = { .node = node, .fh = &fh };
+
+	return fb_path_begin(fs, req, &at, 1, ret_call);
+}
+
 static int path_read(void *self, struct fb_req *req, uint64_t node, uint64_t fh, struct fb_sink *to,
 		     size_t count, uint64_t off)
 {
-	const struct fb_path_place at = { .node = node, .fh = &fh };
 	struct fb_path *fs = self;
 	struct fb_path_call *call;
-	int r = fb_path_begin(fs, req, &at, 1, &call);
+	int r = begin_file(fs, req, node, fh, &call);
 
 	if (r < 0)
 		return r;
@@ -55,10 +63,9 @@ static int path_read(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
 static int path_write(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
 		      struct fb_source *from, size_t count, uint64_t off)
 {
-	const struct fb_path_place at = { .node = node, .fh = &fh };
 	struct fb_path *fs = self;
 	struct fb_path_call *call;
-	int r = fb_path_begin(fs, req, &at, 1, &call);
+	int r = begin_file(fs, req, node, fh, &call);
 
 	if (r < 0)
 		return r;
@@ -70,10 +77,9 @@ static int path_write(void *self, struct fb_req *req, uint64_t node, uint64_t fh
 static int path_flush(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
 		      uint64_t lock_owner)
 {
-	const struct fb_path_place at = { .node = node, .fh = &fh };
 	struct fb_path *fs = self;
 	struct fb_path_call *call;
-	int r = fb_path_begin(fs, req, &at, 1, &call);
+	int r = begin_file(fs, req, node, fh, &call);
 
 	if (r < 0)
 		return r;
@@ -82,10 +88,9 @@ static int path_flush(void *self, struct fb_req *req, uint64_t node, uint64_t fh
 
 static int path_fsync(void *self, struct fb_req *req, uint64_t node, uint64_t fh, uint32_t flags)
 {
-	const struct fb_path_place at = { .node = node, .fh = &fh };
 	struct fb_path *fs = self;
 	struct fb_path_call *call;
-	int r = fb_path_begin(fs, req, &at, 1, &call);
+	int r = begin_file(fs, req, node, fh, &call);
 
 	if (r < 0)
 		return r;
@@ -95,10 +100,9 @@ static int path_fsync(void *self, struct fb_req *req, uint64_t node, uint64_t fh
 static int path_getlk(void *self, struct fb_req *req, uint64_t node, uint64_t fh, uint64_t owner,
 		      const struct fb_lock *lock, uint32_t flags, struct fb_lock *ret_lock)
 {
-	const struct fb_path_place at = { .node = node, .fh = &fh };
 	struct fb_path *fs = self;
 	struct fb_path_call *call;
-	int r = fb_path_begin(fs, req, &at, 1, &call);
+	int r = begin_file(fs, req, node, fh, &call);
 
 	if (r < 0)
 		return r;
@@ -110,10 +114,9 @@ static int path_getlk(void *self, struct fb_req *req, uint64_t node, uint64_t fh
 static int path_setlk(void *self, struct fb_req *req, uint64_t node, uint64_t fh, uint64_t owner,
 		      const struct fb_lock *lock, uint32_t flags)
 {
-	const struct fb_path_place at = { .node = node, .fh = &fh };
 	struct fb_path *fs = self;
 	struct fb_path_call *call;
-	int r = fb_path_begin(fs, req, &at, 1, &call);
+	int r = begin_file(fs, req, node, fh, &call);
 
 	if (r < 0)
 		return r;
@@ -125,10 +128,9 @@ static int path_setlk(void *self, struct fb_req *req, uint64_t node, uint64_t fh
 static int path_fallocate(void *self, struct fb_req *req, uint64_t node, uint64_t fh, uint32_t mode,
 			  uint64_t off, uint64_t len)
 {
-	const struct fb_path_place at = { .node = node, .fh = &fh };
 	struct fb_path *fs = self;
 	struct fb_path_call *call;
-	int r = fb_path_begin(fs, req, &at, 1, &call);
+	int r = begin_file(fs, req, node, fh, &call);
 
 	if (r < 0)
 		return r;
@@ -140,10 +142,9 @@ static int path_fallocate(void *self, struct fb_req *req, uint64_t node, uint64_
 static int path_lseek(void *self, struct fb_req *req, uint64_t node, uint64_t fh, uint64_t off,
 		      uint32_t whence, uint64_t *ret_off)
 {
-	const struct fb_path_place at = { .node = node, .fh = &fh };
 	struct fb_path *fs = self;
 	struct fb_path_call *call;
-	int r = fb_path_begin(fs, req, &at, 1, &call);
+	int r = begin_file(fs, req, node, fh, &call);
 
 	if (r < 0)
 		return r;
@@ -192,10 +193,9 @@ static int path_ioctl(void *self, struct fb_req *req, uint64_t node, uint64_t fh
 static int path_poll(void *self, struct fb_req *req, uint64_t node, uint64_t fh, uint64_t kh,
 		     uint32_t flags, uint32_t events, uint32_t *ret_revents)
 {
-	const struct fb_path_place at = { .node = node, .fh = &fh };
 	struct fb_path *fs = self;
 	struct fb_path_call *call;
-	int r = fb_path_begin(fs, req, &at, 1, &call);
+	int r = begin_file(fs, req, node, fh, &call);
 
 	if (r < 0)
 		return r;
