@@ -27,6 +27,13 @@ static const struct option_choice handle_choices[] = {
 	{ "fallback", FB_HANDLES_PREFER },     { NULL, 0 },
 };
 
+static const struct option_choice transport_choices[] = {
+	{ "auto", FB_TRANSPORT_AUTO },
+	{ "dev-fuse", FB_TRANSPORT_DEV_FUSE },
+	{ "io-uring", FB_TRANSPORT_IO_URING },
+	{ NULL, 0 },
+};
+
 static const struct option_choice migration_mode_choices[] = {
 	{ "find-paths", FB_MIGRATION_FIND_PATHS },
 	{ "file-handles", FB_MIGRATION_FILE_HANDLES },

@@ -67,6 +67,9 @@
 	       "Unmount even when fbfsd is killed, through fusermount3")                           \
 	OPTION("replace", 0, NULL, MOUNT, TOGGLE(mount.replace_stale), NULL,                       \
 	       "First unmount what a killed server left at MOUNTPOINT")                            \
+	OPTION("transport", 0, "NAME", MOUNT, CHOICE(mount.transport, transport_choices), "auto",  \
+	       "How requests come: dev-fuse, io-uring (Linux 6.14, where root has switched it on), " \
+	       "or auto")                                                                          \
                                                                                                    \
 	OPTION("socket-path", 0, "PATH", GUEST, TEXT(guest.socket_path), NULL,                     \
 	       "Listen at this socket for the monitor of a virtual machine (vhost-user)")          \

@@ -93,9 +93,10 @@ static void print_session(FILE *to, struct fb_session *session)
 
 	fb_session_stats_all(session, &stats);
 	fprintf(to,
-		"statistics: %u threads (at most %u so far), %u requests pending, "
+		"statistics: %s, %u threads (at most %u so far), %u requests pending, "
 		"%" PRIu64 " interrupts\n",
-		stats.workers, stats.workers_peak, stats.pending, stats.interrupts);
+		stats.transport, stats.workers, stats.workers_peak, stats.pending,
+		stats.interrupts);
 	fprintf(to,
 		"%" PRIu64 " malformed requests, %" PRIu64 " answers not delivered, "
 		"%" PRIu64 " notifications, %" PRIu64 " of them failed\n",

@@ -29,7 +29,7 @@
 /* What suits most drivers that have these operations. */
 static uint64_t wanted_by_default(const struct fb_session *session)
 {
-	uint64_t wanted = WANTED_ALWAYS;
+	uint64_t wanted = WANTED_ALWAYS | session->transport->features_wanted;
 
 	if (session->ops.readdirplus)
 		wanted |= FB_INIT_DO_READDIRPLUS | FB_INIT_READDIRPLUS_AUTO;
@@ -81,16 +81,20 @@ static uint64_t impossible(const struct fb_session *session, const struct fb_con
 	/* Writes that the core serves from a backing descriptor clear no set-id bits. */
 	if (!session->ops.write)
 		out |= FB_INIT_HANDLE_KILLPRIV | FB_INIT_HANDLE_KILLPRIV_V2;
+	if (!session->transport->features_wanted)
+		out |= FB_INIT_OVER_IO_URING;
 	if (conn->max_stack_depth < 1 || conn->max_stack_depth > 2 ||
 	    !session->transport->ops->backing_open)
 		out |= FB_INIT_PASSTHROUGH;
 	return out;
 }
 
-static uint64_t settle(const struct fb_session *session, const struct fb_conn *conn)
+/* without: features that are ruled out besides. */
+static uint64_t settle(const struct fb_session *session, const struct fb_conn *conn,
+		       uint64_t without)
 {
 	uint64_t wanted = conn->wanted | session->options.want;
-	uint64_t possible = conn->offered & ~impossible(session, conn);
+	uint64_t possible = conn->offered & ~impossible(session, conn) & ~without;
 
 	return fb_init_flags_settle(possible, wanted, conn->minor, conn->default_permissions);
 }
@@ -169,6 +173,7 @@ static int start_driver(struct fb_session *session, const struct fb_conn *before
 			struct fb_conn *ret_conn, uint32_t *ret_pages)
 {
 	struct fb_conn conn = *before;
+	uint64_t without;
 	uint32_t pages;
 	int r = 0;
 
@@ -181,10 +186,15 @@ static int start_driver(struct fb_session *session, const struct fb_conn *before
 		return r;
 	}
 	clamp(session, before, &conn);
-	conn.wanted = settle(session, &conn);
+	conn.wanted = settle(session, &conn, 0);
 	pages = pages_settle(session, &conn, conn.wanted);
 	if (conn.max_write > pages * conn.page_size)
 		conn.max_write = pages * conn.page_size;
+	without = session->transport->ops->prepare ?
+			  session->transport->ops->prepare(session->transport, &conn) :
+			  0;
+	if (without)
+		conn.wanted = settle(session, &conn, without);
 	*ret_conn = conn;
 	*ret_pages = pages;
 	return 0;

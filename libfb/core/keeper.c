@@ -97,6 +97,16 @@ static void wake_worker(struct fb_worker *worker)
 		pthread_kill(worker->thread, fb_wake_signal());
 }
 
+void fb_workers_wake(struct fb_workers *workers)
+{
+	if (pthread_mutex_trylock(&workers->lock) != 0)
+		return;
+	for (struct fb_worker *w = workers->list; w; w = w->next)
+		if (w->running)
+			wake_worker(w);
+	pthread_mutex_unlock(&workers->lock);
+}
+
 static bool is_idle(const struct fb_worker *worker)
 {
 	return atomic_load(&worker->channel->begun) == atomic_load(&worker->channel->ended);
@@ -157,6 +167,8 @@ static unsigned surplus(const struct fb_workers *workers, unsigned busy)
 {
 	unsigned needed = 1 + busy / SHRINK_BELOW, live = workers->live;
 
+	if (atomic_load(&workers->session->transport->keeps_workers))
+		return 0;
 	if (needed < workers->session->options.workers)
 		needed = workers->session->options.workers;
 	return live > needed ? live - needed : 0;
@@ -221,18 +233,19 @@ static bool keep_tick(struct fb_workers *workers, struct demand *demand, unsigne
 {
 	const struct fb_session_options *options = &workers->session->options;
 	struct fb_transport *transport = workers->session->transport;
+	unsigned starving;
 	struct tick tick;
 
 	FB_SCOPED_LOCK(&workers->lock);
 	fb_keeper_reap(workers);
-	if (transport->ops->tick)
-		transport->ops->tick(transport);
+	starving = transport->ops->tick ? transport->ops->tick(transport) : 0;
+	reinforce(workers, starving, options->max_workers);
 	tick = tick_look(workers);
 	*calm = tick.moved ? 0 : *calm + 1;
 	if (tick.stuck && !tick.moved && !tick.idle)
 		reinforce(workers, options->workers, options->max_workers);
 	count_demand(workers, demand, tick.busy);
-	if (*calm < CALM_TICKS || surplus(workers, tick.busy * 100) > 0)
+	if (*calm < CALM_TICKS || starving > 0 || surplus(workers, tick.busy * 100) > 0)
 		return true;
 	/* With somebody idle, or nobody left to start, the next request can not starve. */
 	return tick.idle == 0 && workers->live < options->max_workers && !options->own_threads;

@@ -15,6 +15,13 @@
 #include "core/thread.h"
 #include "protocol/wire.h"
 
+/*
+ * Numbers of retrievals, which come back as those of requests: far from the kernel's own, and even, as
+ * it keeps the lowest bit for interrupts.
+ */
+#define RETRIEVALS_FROM (UINT64_C(1) << 62)
+#define RETRIEVALS_STEP 2
+
 /* A message on its way: the header and everything behind it. */
 struct fb_notice {
 	struct fb_notice *next;
@@ -35,7 +42,7 @@ void fb_notifier_init(struct fb_notifier *notifier, struct fb_session *session)
 {
 	notifier->session = session;
 	notifier->last = &notifier->first;
-	notifier->next_retrieval = 1;
+	notifier->next_retrieval = RETRIEVALS_FROM;
 	pthread_mutex_init(&notifier->lock, NULL);
 	pthread_cond_init(&notifier->changed, NULL);
 }
@@ -327,7 +334,8 @@ int fb_notify_retrieve(struct fb_session *session, uint64_t node, uint64_t off, 
 	if (!done || !retrieval)
 		return fb_fail(done ? ENOMEM : EINVAL, "a retrieval needs somebody to give it to");
 	FB_SCOPED_LOCK(&session->notifier.lock);
-	out.notify_unique = session->notifier.next_retrieval++;
+	out.notify_unique = session->notifier.next_retrieval;
+	session->notifier.next_retrieval += RETRIEVALS_STEP;
 	notice = notice_new(FB_NOTIFY_RETRIEVE, &out, sizeof(out), NULL, 0);
 	if (!notice)
 		return fb_fail(ENOMEM, "no memory for a notification");

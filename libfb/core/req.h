@@ -78,6 +78,7 @@ struct fb_req {
 	struct fb_req *next_made;
 	void *buffer; /* of the pool, for the transport to use as it likes */
 	size_t buffer_size;
+	void *slot; /* of the transport: where it came in, and its answer goes */
 
 	const uint8_t *message; /* the first head_size bytes of total_size */
 	size_t head_size, total_size;

@@ -402,6 +402,7 @@ void fb_session_stats_all(struct fb_session *session, struct fb_session_stats *r
 		.undelivered = atomic_load(&session->undelivered),
 		.interrupts = atomic_load(&session->interrupt_count),
 		.pending = atomic_load(&session->pending),
+		.transport = session->transport ? atomic_load(&session->transport->name) : NULL,
 	};
 
 	fb_notifier_stats(&session->notifier, &stats);

@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 
 struct fb_channel;
+struct fb_conn;
 struct fb_req;
 struct fb_transport;
 
@@ -34,6 +35,11 @@ struct fb_transport_ops {
 			    struct fb_channel **ret_channel);
 	void (*close_channel)(struct fb_channel *channel);
 	/*
+	 * A greeting is about to be answered with conn: make ready what that takes. Returns the features
+	 * that can not be granted after all. NULL: nothing to do.
+	 */
+	uint64_t (*prepare)(struct fb_transport *transport, const struct fb_conn *conn);
+	/*
 	 * Wait for a message and put it into req with fb_req_set_message(). Returns 1; 0 at the
 	 * end of the connection; -EINTR when woken for nothing; -errno when the channel broke.
 	 */
@@ -47,9 +53,10 @@ struct fb_transport_ops {
 	void (*leave)(struct fb_channel *channel);
 	/*
 	 * Every few milliseconds while workers are in requests, and once after that: let no message
-	 * wait for a worker that does not come back soon. NULL: they wait for nobody.
+	 * wait for a worker that does not come back soon. Returns how many more workers that takes.
+	 * NULL: they wait for nobody.
 	 */
-	void (*tick)(struct fb_transport *transport);
+	unsigned (*tick)(struct fb_transport *transport);
 	/*
 	 * Provide memory for up to size bytes that follow head_size bytes of the answer. Returns
 	 * the number of pieces, or -errno. The pieces are borrowed and used up by the core.
@@ -75,9 +82,13 @@ struct fb_transport_ops {
 struct fb_transport {
 	const struct fb_transport_ops *ops;
 	struct fb_session *session; /* borrowed: the session owns its transport */
+	_Atomic(const char *) name; /* for people */
+	uint64_t features_wanted;   /* FB_INIT_* that it wants itself */
+	unsigned workers;           /* that it takes at least; 0: any number */
 	size_t max_room;            /* bytes; set before the first channel is opened */
 	bool default_permissions;   /* the mount checks modes by itself */
-	bool takes_given;           /* an answer's bytes may lie outside of the room */
+	_Atomic bool keeps_workers; /* none can be sent away */
+	_Atomic bool takes_given;   /* an answer's bytes may lie outside of the room */
 	bool threads;               /* served by worker threads; else by its own caller */
 	bool greets_again;          /* a second INIT starts the session anew (a guest's reboot) */
 };

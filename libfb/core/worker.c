@@ -192,6 +192,14 @@ static int start_failed(struct fb_workers *workers, int r)
 	return fb_fail(-r, "worker threads can not be started");
 }
 
+/* Workers from the beginning. */
+static unsigned planned(const struct fb_session *session)
+{
+	unsigned workers = session->options.workers, least = session->transport->workers;
+
+	return workers > least ? workers : least;
+}
+
 int fb_workers_start(struct fb_workers *workers)
 {
 	struct fb_session *session = workers->session;
@@ -201,7 +209,7 @@ int fb_workers_start(struct fb_workers *workers)
 	FB_SCOPED_LOCK(&workers->lock);
 	if (workers->started)
 		return fb_fail(EALREADY, "the session has been started before");
-	for (unsigned i = 0; i < session->options.workers && !session->options.own_threads; i++) {
+	for (unsigned i = 0; i < planned(session) && !session->options.own_threads; i++) {
 		r = fb_worker_start(workers);
 		if (r < 0)
 			break;

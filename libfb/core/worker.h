@@ -86,6 +86,13 @@ void fb_workers_stop(struct fb_workers *workers);
 /* Wait for the end of all threads. Returns how the session ended. */
 int fb_workers_join(struct fb_workers *workers);
 
+/*
+ * Have workers that wait for a message look up, so that receive returns -EINTR. Best done again and
+ * again until it has shown: a signal between two steps of theirs is lost, and another thread may be at
+ * the list.
+ */
+void fb_workers_wake(struct fb_workers *workers);
+
 /* In a forked child: its workers end, and wake nobody in the parent. */
 void fb_workers_after_fork(struct fb_workers *workers);
 

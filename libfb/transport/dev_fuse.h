@@ -17,8 +17,16 @@
 #ifndef FB_TRANSPORT_DEV_FUSE_H
 #define FB_TRANSPORT_DEV_FUSE_H
 
+#include <libfb/dev_fuse.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "core/transport.h"
+#include "transport/mount.h"
+
+struct fb_fuse_channel;
+struct fb_uring;
 
 /* Sizes of a request's buffer, in bytes. */
 struct fb_dev_fuse_sizes {
@@ -28,6 +36,24 @@ struct fb_dev_fuse_sizes {
 	size_t room;    /* longest data of an answer */
 	size_t buffer;  /* all of it */
 };
+
+struct fb_dev_fuse {
+	struct fb_transport transport;
+	struct fb_mount mount;
+	struct fb_dev_fuse_sizes sizes;
+	pthread_mutex_t lock;
+	struct fb_fuse_channel *channels; /* under lock */
+	struct fb_uring *uring;           /* NULL: requests come through the descriptors only */
+	/* Requests that bring dirty pages of the kernel's cache. */
+	_Atomic uint64_t writeback_begun, writeback_ended;
+	bool shut; /* by the session's keeper, then by free() */
+};
+
+/* The transport is the first member of ours. */
+static inline struct fb_dev_fuse *fb_dev_fuse_of(struct fb_transport *transport)
+{
+	return (struct fb_dev_fuse *)transport;
+}
 
 /*
  * Settle sizes for writes of up to max_write bytes, where the kernel allows pages_limit pages in

@@ -322,6 +322,7 @@ static struct fb_loopback *loopback_make(const struct fb_session *session)
 		return NULL;
 	loop->transport = (struct fb_transport){
 		.ops = &ops,
+		.name = "loopback",
 		.max_room = fb_session_room(session),
 	};
 	fb_mailbox_init(&loop->box);

@@ -6,6 +6,7 @@
 #include <libfb/log.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ enum step {
 	STEP_FLUSH, /* send dirty pages out */
 	STEP_LAZY,  /* unmount, whoever uses it */
 	STEP_FORCE, /* unmount and end the connection */
+	STEP_TOUCH, /* ask the server for the root's attributes */
 };
 
 /*
@@ -68,6 +70,7 @@ struct job {
 	char error[256];
 	enum step step;
 	bool connected;
+	unsigned cpu; /* of STEP_TOUCH */
 	struct fb_mount_id id;
 	char path[PATH_MAX];
 };
@@ -120,6 +123,21 @@ static int flush(const char *path)
 	return 0;
 }
 
+static int touch(const char *path, unsigned cpu)
+{
+	struct statx attr;
+	cpu_set_t there;
+
+	CPU_ZERO(&there);
+	CPU_SET(cpu, &there);
+	if (pthread_setaffinity_np(pthread_self(), sizeof(there), &there) != 0)
+		return -EINVAL;
+	return statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS,
+		     &attr) < 0 ?
+		       -errno :
+		       0;
+}
+
 static int step_do(const struct job *job)
 {
 	char path[PATH_MAX];
@@ -134,6 +152,8 @@ static int step_do(const struct job *job)
 		return flush(path);
 	case STEP_LAZY:
 		return fb_mountpoint_unmount(path, FB_UNMOUNT_LAZY);
+	case STEP_TOUCH:
+		return touch(path, job->cpu);
 	default:
 		return fb_mountpoint_unmount(path, FB_UNMOUNT_FORCE);
 	}
@@ -231,6 +251,21 @@ static bool is_connected(const struct fb_mount *mount)
 	struct pollfd fd = { .fd = mount->fd };
 
 	return poll(&fd, 1, 0) >= 0 && !(fd.revents & POLLERR);
+}
+
+void fb_mount_touch(const struct fb_mount *mount, unsigned cpu)
+{
+	struct job *job = job_new(mount, STEP_TOUCH, true);
+	pthread_t thread;
+
+	if (!job)
+		return;
+	job->cpu = cpu;
+	job->abandoned = true;
+	if (job_start(job, &thread) < 0)
+		job_free(job);
+	else
+		pthread_detach(thread);
 }
 
 /* Do one step. Returns its result, or -ETIMEDOUT when it was left behind. */

@@ -31,4 +31,10 @@ struct fb_mount_progress {
  */
 void fb_mount_end(const struct fb_mount *mount, const struct fb_mount_progress *progress);
 
+/*
+ * Look at the root of a mount from this processor, in the background, so that its server gets a GETATTR
+ * from there. Nothing is said if that can not be.
+ */
+void fb_mount_touch(const struct fb_mount *mount, unsigned cpu);
+
 #endif

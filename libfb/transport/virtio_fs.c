@@ -139,13 +139,14 @@ static int virtio_receive(struct fb_channel *base, struct fb_req *req)
 }
 
 /* Called by the session's keeper now and then while there is work: nothing waits for one worker. */
-static void virtio_tick(struct fb_transport *transport)
+static unsigned virtio_tick(struct fb_transport *transport)
 {
 	struct fb_vhost_device *device = &of_transport(transport)->device;
 
 	for (unsigned i = device->one_crew ? 0 : 1; i < device->ring_count; i++)
 		if (fb_ring_is_stuck(&device->rings[i]))
 			fb_ready_name(&device->requests, &device->rings[i]);
+	return 0;
 }
 
 static int virtio_open_channel(struct fb_transport *transport, unsigned index,
@@ -332,6 +333,7 @@ static struct virtio_fs *make(const struct fb_session *session)
 		fs->pieces_max = PIECES_MIN;
 	fs->transport = (struct fb_transport){
 		.ops = &ops,
+		.name = "virtio-fs",
 		.max_room = room,
 		/* Linux checks permissions by itself on virtio-fs (fs/fuse/virtio_fs.c). */
 		.default_permissions = true,

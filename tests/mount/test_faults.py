@@ -122,7 +122,9 @@ def test_server_is_killed(serve, mode):
     with load(server) as clients:
         server.kill()
         errors = hear(clients)
-    assert errors <= {f"error {errno.ENOTCONN}", f"error {errno.ECONNABORTED}", f"error {errno.EIO}"}, errors
+    # ECANCELED is what Linux answers when a ring goes with a request that it was just being given.
+    gone = (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO, errno.ECANCELED)
+    assert errors <= {f"error {number}" for number in gone}, errors
     # Not stat: attributes may be cached, and outlive their server.
     assert errno_of(os.statvfs, server.path) == errno.ENOTCONN
 

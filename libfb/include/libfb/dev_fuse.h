@@ -12,6 +12,18 @@
 extern "C" {
 #endif
 
+/* How requests come from the kernel. */
+enum fb_mount_transport {
+	/*
+	 * Over io_uring where the kernel offers it: Linux 6.14, and root has written 1 to
+	 * /sys/module/fuse/parameters/enable_uring. Not with a mountpoint /dev/fd/N, nor where several
+	 * threads of the program serve (fb_session_options.own_threads).
+	 */
+	FB_TRANSPORT_AUTO = 0,
+	FB_TRANSPORT_DEV_FUSE, /* by read(2) and write(2) of /dev/fuse */
+	FB_TRANSPORT_IO_URING, /* as auto, for /dev/fd/N too; where it can not be, the log says why */
+};
+
 /* Zero means the default everywhere. Set size to sizeof(struct fb_mount_options). */
 struct fb_mount_options {
 	size_t size;
@@ -25,6 +37,7 @@ struct fb_mount_options {
 	const char *options;
 	bool auto_unmount;  /* unmount when this process dies, through fusermount3 */
 	bool replace_stale; /* first unmount what a dead server left at the mountpoint */
+	enum fb_mount_transport transport;
 };
 
 /*

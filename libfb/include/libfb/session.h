@@ -242,6 +242,7 @@ struct fb_session_stats {
 	uint64_t notification_errors;
 	uint32_t workers, workers_peak; /* threads */
 	uint32_t pending;               /* requests held back by the driver just now */
+	const char *transport; /* "/dev/fuse", "io_uring", "virtio-fs", "loopback"; static */
 };
 
 /*
