@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/offload.h"
 #include "core/transport.h"
 #include "protocol/op_row.h"
 
@@ -21,6 +22,7 @@ int fb_channel_init(struct fb_channel *channel, struct fb_transport *transport, 
 	channel->shared = stats + FB_OP_ROW_COUNT;
 	channel->begun = 0;
 	channel->ended = 0;
+	fb_offload_expect(channel);
 	fb_pool_init(&channel->pool, channel, buffer_size);
 	return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "core/pool.h"
 #include "core/stats.h"
+#include "protocol/op_row.h"
 
 struct fb_session;
 struct fb_transport;
@@ -21,6 +22,8 @@ struct fb_channel {
 	struct fb_pool pool;
 	struct fb_op_stats *stats;  /* one a row of the opcode table, written by the worker */
 	struct fb_op_stats *shared; /* the same, written by whoever completes a request */
+	/* Mean time in the driver, a class of requests each: core/offload.h. */
+	_Atomic uint32_t service_ns[2 * FB_OP_ROW_COUNT];
 	/* Requests begun and ended, written by the worker: who looks sees whether it is stuck. */
 	_Atomic uint64_t begun, ended;
 };

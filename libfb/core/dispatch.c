@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/handlers.h"
+#include "core/offload.h"
 #include "core/probe.h"
 #include "core/reply.h"
 #include "core/session.h"
@@ -234,6 +235,13 @@ static void keep_pending(struct fb_channel *channel, struct fb_req *req)
 	}
 }
 
+/* Whether another thread serves a request now, so that those behind it need not wait. */
+static bool is_offloaded(struct fb_channel *channel, struct fb_req *req)
+{
+	return atomic_load_explicit(&channel->transport->offloads, memory_order_relaxed) &&
+	       fb_offload_is_slow(req) && fb_offload_push(&channel->session->offload, req);
+}
+
 /* The operation has returned its result. */
 static void answer(struct fb_channel *channel, struct fb_req *req, int r)
 {
@@ -297,6 +305,8 @@ void fb_channel_serve(struct fb_channel *channel, struct fb_req *req)
 		refuse(channel->session, req, r);
 	else if (is_duplicate(channel->session, req))
 		req->duplicate = true;
+	else if (is_offloaded(channel, req))
+		r = FB_PENDING;
 	else
 		r = dispatch(req);
 	if (r == FB_PENDING)
@@ -307,11 +317,27 @@ void fb_channel_serve(struct fb_channel *channel, struct fb_req *req)
 	step(&channel->ended, memory_order_release);
 }
 
-int fb_req_complete(struct fb_req *req, int result)
+/* The result of a request that its worker holds back is there. Returns 0 or -EALREADY. */
+static int finish(struct fb_req *req, int result)
 {
 	struct fb_channel *channel = req->channel;
 	struct fb_session *session = channel->session;
 
+	if (atomic_fetch_or(&req->progress, FB_REQ_CLAIMED) & FB_REQ_CLAIMED) {
+		fb_log(FB_LOG_ERR, "the driver completed a request twice");
+		return fb_fail(EALREADY, "the request had been completed before");
+	}
+	fb_reply(req, result);
+	if (atomic_fetch_or(&req->progress, FB_REQ_ANSWERED) & FB_REQ_RETURNED) {
+		fb_pool_return(&channel->pool, req);
+		/* Last of all: a session that ends waits for this before it frees everything. */
+		atomic_fetch_sub(&session->pending, 1);
+	}
+	return 0;
+}
+
+int fb_req_complete(struct fb_req *req, int result)
+{
 	if (result == FB_PENDING)
 		return fb_fail(EINVAL, "FB_PENDING is no result to complete a request with");
 	while (req->hook_count > 0) {
@@ -321,17 +347,23 @@ int fb_req_complete(struct fb_req *req, int result)
 		if (result == FB_PENDING)
 			return 0;
 	}
-	if (atomic_fetch_or(&req->progress, FB_REQ_CLAIMED) & FB_REQ_CLAIMED) {
-		fb_log(FB_LOG_ERR, "the driver completed a request twice");
-		return fb_fail(EALREADY, "the request had been completed before");
-	}
-	fb_reply(req, result == -ENOSYS ? -req->args.row->soft : result);
-	if (atomic_fetch_or(&req->progress, FB_REQ_ANSWERED) & FB_REQ_RETURNED) {
-		fb_pool_return(&channel->pool, req);
-		/* Last of all: a session that ends waits for this before it frees everything. */
-		atomic_fetch_sub(&session->pending, 1);
-	}
-	return 0;
+	return finish(req, result == -ENOSYS ? -req->args.row->soft : result);
+}
+
+void fb_dispatch_offloaded(struct fb_req *req)
+{
+	struct fb_channel *channel = req->channel;
+	unsigned class = fb_offload_class(req);
+	uint64_t begun = fb_now_ns();
+	int r;
+
+	active = true;
+	r = dispatch(req);
+	fb_offload_learn(channel, class, fb_now_ns() - begun);
+	/* A mistake of the driver's is logged; it has its answer. */
+	r = r == FB_PENDING ? 0 : finish(req, r);
+	active = false;
+	(void)r;
 }
 
 int fb_req_push_hook(struct fb_req *req, int (*hook)(struct fb_req *req, void *arg, int result),

@@ -11,6 +11,7 @@
 
 #include "core/driver_call.h"
 #include "core/handlers.h"
+#include "core/offload.h"
 #include "core/probe.h"
 #include "core/trace.h"
 #include "protocol/dirent.h"
@@ -365,10 +366,12 @@ static void count(struct fb_req *req, int error, size_t bytes_out)
 
 	if (!req->args.row)
 		return;
-	if (req->by_worker)
+	if (req->by_worker) {
 		fb_op_stats_count(&channel->stats[req->args.row->index], &sample);
-	else
+		fb_offload_learn(channel, fb_offload_class(req), sample.latency_ns);
+	} else {
 		fb_op_stats_count_shared(&channel->shared[req->args.row->index], &sample);
+	}
 	FB_PROBE_END(req->args.header.unique, req->args.row->opcode, error, sample.latency_ns);
 	if (atomic_load_explicit(&channel->session->trace, memory_order_relaxed))
 		fb_trace_answer(req, error, bytes_out, sample.latency_ns);

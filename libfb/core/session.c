@@ -117,6 +117,7 @@ int fb_session_new(const struct fb_driver_ops *ops, void *self,
 	r = fb_workers_init(&session->workers, session);
 	if (r < 0)
 		return fb_fail(-r, "no descriptor for a session");
+	fb_offload_init(&session->offload, session->options.max_workers);
 	fb_notifier_init(&session->notifier, session);
 	*ret_session = session;
 	session = NULL;
@@ -150,6 +151,7 @@ static void session_free(struct fb_session *session)
 		return;
 	}
 	fb_notifier_fini(&session->notifier);
+	fb_offload_fini(&session->offload);
 	if (session->transport)
 		fb_session_detach(session);
 	fb_workers_fini(&session->workers);
@@ -250,6 +252,7 @@ static void quiesce(struct fb_session *session, const struct fb_channel *own)
 void fb_session_quiesce(struct fb_session *session)
 {
 	quiesce(session, NULL);
+	fb_offload_quiesce(&session->offload);
 }
 
 void fb_session_end(struct fb_session *session, const struct fb_channel *own)
@@ -265,6 +268,7 @@ void fb_session_end(struct fb_session *session, const struct fb_channel *own)
 		return;
 	fb_interrupts_all(session);
 	quiesce(session, own);
+	fb_offload_quiesce(&session->offload);
 	drain(session);
 	fb_backings_clear(&session->backings, session->transport);
 	if (session->ops.destroy)

@@ -12,6 +12,7 @@
 #include "core/channel.h"
 #include "core/interrupt.h"
 #include "core/notify.h"
+#include "core/offload.h"
 #include "core/transport.h"
 #include "core/worker.h"
 #include "protocol/decode.h"
@@ -56,6 +57,7 @@ struct fb_session {
 	struct fb_channel *channels[FB_CHANNELS_MAX];
 
 	struct fb_workers workers;
+	struct fb_offload offload;
 	struct fb_interrupts interrupts;
 	struct fb_notifier notifier;
 	struct fb_backings backings;

@@ -88,6 +88,7 @@ struct fb_transport {
 	size_t max_room;            /* bytes; set before the first channel is opened */
 	bool default_permissions;   /* the mount checks modes by itself */
 	_Atomic bool keeps_workers; /* none can be sent away */
+	_Atomic bool offloads;      /* requests queue up behind the worker that has received them */
 	_Atomic bool takes_given;   /* an answer's bytes may lie outside of the room */
 	bool threads;               /* served by worker threads; else by its own caller */
 	bool greets_again;          /* a second INIT starts the session anew (a guest's reboot) */

@@ -64,8 +64,7 @@ static void plan(struct fb_uring *uring, const struct fb_session_options *option
 	unsigned most = options->max_workers;
 
 	uring->alone = most == 1;
-	fb_uring_plan_make(&uring->plan, possible, online, uring->alone ? 1 : options->workers,
-			   uring->alone ? 1 : most - 1);
+	fb_uring_plan_make(&uring->plan, possible, online, 1, uring->alone ? 1 : most - 1);
 }
 
 int fb_uring_new(const struct fb_session *session, struct fb_uring **ret_uring)
@@ -135,7 +134,7 @@ static int make_planned_ring(struct fb_dev_fuse *fuse, struct fb_fuse_channel *c
 {
 	int worker = worker_of(fuse->uring, channel);
 
-	if (worker < 0)
+	if (worker < 0 || (unsigned)worker >= fuse->uring->plan.workers)
 		return 0;
 	return make_ring(fuse, channel, qids,
 			 fb_uring_plan_queues(&fuse->uring->plan, (unsigned)worker, qids));
@@ -201,25 +200,14 @@ uint64_t fb_uring_prepare(struct fb_transport *transport, const struct fb_conn *
 		       strerror(-r));
 		return FB_INIT_OVER_IO_URING;
 	}
-	/* Answers are put where the kernel looks for them. */
+	/* Answers are put where the kernel looks for them; a ring has one thread for ever. */
 	transport->takes_given = false;
+	transport->keeps_workers = true;
 	atomic_store(&fuse->uring->state, STATE_PREPARED);
 	return 0;
 }
 
 /* ---- the change ------------------------------------------------------------------------------- */
-
-/* Where a worker serves the queue of one processor only, it is at home there: nobody has to be woken on another. */
-static void settle_down(const struct fb_dev_fuse *fuse, const struct fb_uring_ring *ring)
-{
-	cpu_set_t home;
-
-	if (fuse->transport.session->options.own_threads || ring->queue_count != 1)
-		return;
-	CPU_ZERO(&home);
-	CPU_SET(ring->queues[0].qid, &home);
-	pthread_setaffinity_np(pthread_self(), sizeof(home), &home);
-}
 
 /* Start the ring of a worker, which calls this. */
 static void start_ring(struct fb_dev_fuse *fuse, struct fb_fuse_channel *channel)
@@ -230,7 +218,9 @@ static void start_ring(struct fb_dev_fuse *fuse, struct fb_fuse_channel *channel
 	if (r == 0) {
 		if (channel->ring->read_fd >= 0)
 			channel->fd = channel->ring->read_fd;
-		settle_down(fuse, channel->ring);
+		if (!fuse->transport.session->options.own_threads &&
+		    channel->ring->queue_count == 1)
+			fb_uring_home_begin(&channel->ring->home, channel->ring->queues[0].qid);
 		if (atomic_load(&uring->state) == STATE_ON)
 			fb_uring_kick(fuse, channel->ring->queues[0].qid);
 		atomic_fetch_add(&uring->started, 1);
@@ -249,24 +239,25 @@ static void wake_rings(struct fb_dev_fuse *fuse)
 			fb_uring_ring_wake(c->ring);
 }
 
-/* All workers have tried: use the rings, or go back to /dev/fuse. */
-static void settle(struct fb_dev_fuse *fuse)
+/* Not all rings could be started: back to /dev/fuse, where the kernel goes when it refuses one. */
+static void go_back(struct fb_dev_fuse *fuse)
 {
-	struct fb_uring *uring = fuse->uring;
-	unsigned failed = atomic_load(&uring->failed);
+	int r = fb_uring_refuse(&fuse->mount);
 
-	if (failed == 0 && atomic_load(&uring->started) == uring->plan.workers) {
-		fuse->transport.keeps_workers = true;
-		fuse->transport.name = "io_uring";
-		atomic_store(&uring->state, STATE_ON);
-		return;
-	}
-	/* The kernel itself went back when it refused the first. */
-	atomic_store(&uring->state, STATE_OFF);
+	fuse->transport.keeps_workers = false;
+	atomic_store(&fuse->uring->state, STATE_OFF);
 	wake_rings(fuse);
-	if (failed > 0)
-		fb_log(FB_LOG_WARNING, "no io_uring, requests come through /dev/fuse: %s",
-		       strerror(-atomic_load(&uring->error)));
+	fb_log(FB_LOG_WARNING, "no io_uring, requests come through /dev/fuse: %s",
+	       strerror(-atomic_load(&fuse->uring->error)));
+	if (r < 0)
+		fb_log(FB_LOG_ERR, "the kernel waits for io_uring: %s", strerror(-r));
+}
+
+static void go_on(struct fb_dev_fuse *fuse)
+{
+	fuse->transport.offloads = !fuse->uring->alone;
+	fuse->transport.name = "io_uring";
+	atomic_store(&fuse->uring->state, STATE_ON);
 }
 
 void fb_uring_switch(struct fb_dev_fuse *fuse, struct fb_fuse_channel *own)
@@ -284,7 +275,10 @@ void fb_uring_switch(struct fb_dev_fuse *fuse, struct fb_fuse_channel *own)
 		fb_workers_wake(&fuse->transport.session->workers);
 		poll(NULL, 0, SWITCH_STEP_MS);
 	}
-	settle(fuse);
+	if (atomic_load(&uring->failed) > 0)
+		go_back(fuse);
+	else
+		go_on(fuse);
 }
 
 bool fb_uring_is_used(struct fb_dev_fuse *fuse, struct fb_fuse_channel *channel)

@@ -17,9 +17,11 @@
 #include "transport/uring_kick.h"
 #include "transport/uring_queues.h"
 
-/* Entries of the queues: a worker has few commands at a time; answers of other threads may be many. */
-#define SQ_ENTRIES 8u
+/* Entries of the queues: answers are sent in bunches; those of other threads may be many. */
+#define SQ_ENTRIES 16u
 #define CQ_ENTRIES 64u
+/* Answers that may wait until what has come in meanwhile is served too. */
+#define BUNCH 8u
 /*
  * Descriptors that are registered with the ring. When it goes they are closed from the last to the first:
  * who watches for our end (fusermount3) sees it when the connection has ended too.
@@ -157,6 +159,31 @@ void fb_uring_ring_free(struct fb_uring_ring *ring)
 	free(ring);
 }
 
+int fb_uring_refuse(const struct fb_mount *mount)
+{
+	struct io_uring_params params = { .flags = IORING_SETUP_SQE128 };
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe *cqe;
+	struct io_uring io;
+	int r = fb_uring_queues_init(1, &params, &io);
+
+	if (r < 0)
+		return r;
+	sqe = io_uring_get_sqe(&io);
+	memset(sqe, 0, 2 * sizeof(*sqe));
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = mount->fd;
+	sqe->cmd_op = FB_URING_CMD_REGISTER;
+	/* No memory at all: refused with EINVAL, which is what we want. */
+	r = io_uring_submit_and_wait(&io, 1);
+	if (r >= 0)
+		r = io_uring_peek_cqe(&io, &cqe);
+	if (r == 0)
+		r = cqe->res == -EINVAL ? 0 : cqe->res;
+	fb_uring_queues_fini(&io);
+	return r;
+}
+
 /* What the kernel says of the first commands, if it refuses one. */
 static int refusal(struct fb_uring_ring *ring)
 {
@@ -181,8 +208,8 @@ int fb_uring_ring_start(struct fb_uring_ring *ring)
 	watch(ring, ring->wake_fd, OF_WAKE_FD);
 	if (ring->read_fd >= 0)
 		watch(ring, ring->read_fd, OF_READ_FD);
-	for (unsigned i = 0; i < ring->queue_count && r >= 0; i++)
-		r = add_slot(ring, &ring->queues[i]);
+	for (unsigned i = 0; i < ring->queue_count * FB_URING_DEPTH && r >= 0; i++)
+		r = add_slot(ring, &ring->queues[i % ring->queue_count]);
 	if (r < 0)
 		return r;
 	r = io_uring_submit(&ring->io);
@@ -262,11 +289,10 @@ int fb_uring_ring_replace(struct fb_uring_ring *ring)
 /* One system call: send what is to be sent, and wait where nothing is there yet. */
 static int enter(struct fb_uring_ring *ring)
 {
-	bool wait = io_uring_cq_ready(&ring->io) == 0 && !ring->readable;
 	int r;
 
-	if (!wait) {
-		r = io_uring_sq_ready(&ring->io) ? io_uring_submit_and_get_events(&ring->io) : 0;
+	if (io_uring_cq_ready(&ring->io) > 0 || ring->readable) {
+		r = io_uring_sq_ready(&ring->io) >= BUNCH ? io_uring_submit(&ring->io) : 0;
 		return r < 0 ? r : 0;
 	}
 	atomic_store(&ring->asleep, true);
@@ -276,6 +302,7 @@ static int enter(struct fb_uring_ring *ring)
 	}
 	r = io_uring_submit_and_wait(&ring->io, 1);
 	atomic_store_explicit(&ring->asleep, false, memory_order_relaxed);
+	fb_uring_home_came(&ring->home, io_uring_cq_ready(&ring->io));
 	/* What is short now may be there in a moment. */
 	return r == -EAGAIN || r == -EBUSY ? -EINTR : r < 0 ? r : 0;
 }

@@ -3,9 +3,9 @@
  * The io_uring of one worker, and its slots.
  *
  * The kernel hands a request to the slot of a queue that was answered last, and copies it while the
- * thread that answered it is in io_uring_enter(2). So a worker has one armed slot for each of its
- * queues: while it is inside the driver none of its own waits for it, and another worker's takes the
- * next request. Answering and waiting for the next request are one system call.
+ * thread that answered it is in io_uring_enter(2). A worker has several slots for each queue: what comes
+ * while it is inside the driver waits for it, and then comes all at once. So what may take long is for
+ * other threads (core/offload.h). Answering and waiting for what comes next are one system call.
  *
  * A slot stays as long as the connection: the kernel has no way to give one back.
  */
@@ -18,9 +18,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "transport/uring_home.h"
 #include "transport/uring_slot.h"
 
 struct fb_mount;
+
+/* Slots of a worker for each of its queues. */
+#define FB_URING_DEPTH 16u
 
 /* A queue of the kernel's that this ring has slots for: the requests of one processor. */
 struct fb_uring_queue {
@@ -32,9 +36,10 @@ struct fb_uring_ring {
 	struct io_uring io;
 	bool started;     /* by the thread that receives from it: nobody else can */
 	pthread_t thread; /* that one */
-	int read_fd;      /* of /dev/fuse, whose messages are told of too; or -1 */
-	bool readable;    /* it may have one */
-	bool read_turn;   /* the last message was the ring's: it is the descriptor's turn */
+	struct fb_uring_home home;
+	int read_fd;    /* of /dev/fuse, whose messages are told of too; or -1 */
+	bool readable;  /* it may have one */
+	bool read_turn; /* the last message was the ring's: it is the descriptor's turn */
 	size_t payload_size;
 	struct fb_uring_slot *slots;
 	struct fb_uring_slot *last;           /* that a request came in */
@@ -57,7 +62,13 @@ int fb_uring_ring_new(const struct fb_mount *mount, size_t payload_size, const u
 		      unsigned queue_count, int read_fd, struct fb_uring_ring **ret_ring);
 void fb_uring_ring_free(struct fb_uring_ring *ring);
 
-/* Arm a slot for each queue. For the thread that is going to receive. Returns 0 or -errno. */
+/*
+ * Have the kernel refuse a slot, which sends all requests through /dev/fuse again if not all queues have
+ * one yet. Returns 0 or -errno.
+ */
+int fb_uring_refuse(const struct fb_mount *mount);
+
+/* Arm slots for each queue. For the thread that is going to receive. Returns 0 or -errno. */
 int fb_uring_ring_start(struct fb_uring_ring *ring);
 
 /*

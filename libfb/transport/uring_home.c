@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/uring_home.h"
+
+#include <pthread.h>
+
+/* Requests at a time, as a running mean in sixteenths: more are many, fewer are one by one. */
+#define SIXTEENTHS 16u
+#define MANY 24u
+#define ONE_BY_ONE 18u
+
+static bool move(const cpu_set_t *to)
+{
+	return pthread_setaffinity_np(pthread_self(), sizeof(*to), to) == 0;
+}
+
+void fb_uring_home_begin(struct fb_uring_home *home, unsigned cpu)
+{
+	home->mean = SIXTEENTHS;
+	CPU_ZERO(&home->home);
+	CPU_SET(cpu, &home->home);
+	home->kept = pthread_getaffinity_np(pthread_self(), sizeof(home->anywhere),
+					    &home->anywhere) == 0 &&
+		     move(&home->home);
+}
+
+void fb_uring_home_came(struct fb_uring_home *home, unsigned requests)
+{
+	if (!home->kept || requests == 0)
+		return;
+	home->mean = (home->mean * (SIXTEENTHS - 1) + requests * SIXTEENTHS) / SIXTEENTHS;
+	if (home->away ? home->mean > ONE_BY_ONE : home->mean < MANY)
+		return;
+	if (move(home->away ? &home->home : &home->anywhere))
+		home->away = !home->away;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where a worker of FUSE over io_uring runs. It is at home on the processor whose requests it serves: who
+ * does one thing after the other waits for it, and needs nobody to be woken on another processor, which
+ * takes as long as all the rest. Where many requests come at a time their client computes meanwhile, and
+ * the worker may run anywhere.
+ */
+#ifndef FB_TRANSPORT_URING_HOME_H
+#define FB_TRANSPORT_URING_HOME_H
+
+#include <sched.h>
+#include <stdbool.h>
+
+struct fb_uring_home {
+	bool kept; /* the thread is ours to move */
+	bool away;
+	unsigned mean; /* requests at a time, in sixteenths */
+	cpu_set_t home, anywhere;
+};
+
+/* The calling thread is at home on this processor, if it may run there. */
+void fb_uring_home_begin(struct fb_uring_home *home, unsigned cpu);
+
+/* So many requests were there when the thread looked. By this thread. */
+void fb_uring_home_came(struct fb_uring_home *home, unsigned requests);
+
+#endif
