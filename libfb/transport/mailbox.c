@@ -168,11 +168,11 @@ void fb_mailbox_drop(struct fb_mailbox *box, unsigned count, int error)
 
 static struct timespec deadline(int timeout_ms)
 {
-	struct timespec until;
+	struct timespec until = { 0 };
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	if (timeout_ms < 0)
+	if (timeout_ms < 0) /* nobody looks at it: not worth a look at the clock */
 		return until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += timeout_ms / 1000;
 	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000L;
 	if (until.tv_nsec >= 1000000000L) {
