@@ -18,18 +18,32 @@ struct fb_backing_node;
 struct fb_session;
 struct fb_transport;
 
-#define FB_BACKING_BUCKETS 1024
+/* Parts with a lock each, and the lists of each. */
+#define FB_BACKING_SHARDS 64
+#define FB_BACKING_BUCKETS 16
+
+/* Opens and releases of other nodes go on while one registers its descriptor with the kernel. */
+struct fb_backing_shard {
+	pthread_mutex_t lock;
+	pthread_cond_t unused;   /* a file that was removed is not read or written any more */
+	_Atomic unsigned count;  /* nodes here */
+	_Atomic unsigned served; /* open files that the core serves itself */
+	struct fb_backing_node *buckets[FB_BACKING_BUCKETS];
+	/* To be used again, so that an open needs no malloc. */
+	struct fb_backing_node *spare_nodes;
+	struct fb_backing_file *spare_files;
+	unsigned spare_node_count, spare_file_count;
+};
 
 struct fb_backings {
-	pthread_mutex_t lock;
-	pthread_cond_t unused; /* a file that was removed is not read or written any more */
-	_Atomic size_t count;  /* nodes in the table */
-	_Atomic size_t served; /* open files that the core serves itself */
-	struct fb_backing_node *buckets[FB_BACKING_BUCKETS];
+	struct fb_backing_shard shards[FB_BACKING_SHARDS];
 };
 
 void fb_backings_init(struct fb_backings *backings);
 void fb_backings_fini(struct fb_backings *backings);
+
+/* How many nodes there are with files that the core or the kernel serves. */
+unsigned fb_backings_count(const struct fb_backings *backings);
 
 /* Forget everything; transport (may be NULL) takes its ids back. */
 void fb_backings_clear(struct fb_backings *backings, struct fb_transport *transport);
@@ -50,6 +64,6 @@ void fb_backing_release(struct fb_session *session, uint64_t node, uint64_t fh);
  */
 int fb_backing_take(struct fb_session *session, uint64_t node, uint64_t fh,
 		    struct fb_backing_file **ret_file);
-void fb_backing_give(struct fb_session *session, struct fb_backing_file *file);
+void fb_backing_give(struct fb_session *session, uint64_t node, struct fb_backing_file *file);
 
 #endif

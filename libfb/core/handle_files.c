@@ -43,7 +43,7 @@ int fb_handle_read(struct fb_req *req)
 	if (fd >= 0) {
 		ssize_t got = fb_sink_from_fd(&req->sink, fd, in->size, in->offset);
 
-		fb_backing_give(session, file);
+		fb_backing_give(session, node(req), file);
 		return (int)got;
 	}
 	if (!driver(req)->read)
@@ -70,7 +70,7 @@ int fb_handle_write(struct fb_req *req)
 		ssize_t put = fb_source_to_fd(&req->source, fd, in->size, in->offset,
 					      append ? RWF_APPEND : 0);
 
-		fb_backing_give(session, file);
+		fb_backing_give(session, node(req), file);
 		return (int)put;
 	}
 	if (!driver(req)->write)

@@ -105,7 +105,7 @@ static int check_movable(struct fb_session *session)
 	if (atomic_load(&session->pending) > 0)
 		return fb_fail(EBUSY, "%u requests are still with the driver",
 			       atomic_load(&session->pending));
-	if (atomic_load(&session->backings.count) > 0)
+	if (fb_backings_count(&session->backings) > 0)
 		return fb_fail(EOPNOTSUPP, "data of open files goes past the driver, through "
 					   "descriptors that can not be handed over");
 	return 0;

@@ -31,6 +31,16 @@ static int set_up(void **state)
 	return 0;
 }
 
+/* Open files that the core serves itself. */
+static unsigned served(struct rig *rig)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < FB_BACKING_SHARDS; i++)
+		count += rig->session->backings.shards[i].served;
+	return count;
+}
+
 static int tear_down(void **state)
 {
 	struct rig *rig = *state;
@@ -38,8 +48,8 @@ static int tear_down(void **state)
 
 	client_let_go(&rig->client);
 	/* The table is as empty as the client's hands. */
-	assert_int_equal(rig->session->backings.count, 0);
-	assert_int_equal(rig->session->backings.served, 0);
+	assert_int_equal(fb_backings_count(&rig->session->backings), 0);
+	assert_int_equal(served(rig), 0);
 	rig_end(rig);
 	close(fd);
 	return 0;
@@ -126,8 +136,8 @@ static void test_create_and_tmpfile(void **state)
 	assert_int_equal(CLIENT_CALL_NAME(c, FB_OP_TMPFILE, 1, in, "/"), 0);
 	assert_int_equal(client_read(c, FB_OP_READ, 5, 78, 0, 4), 0);
 	assert_int_equal(mock_calls(&rig->mock, MOCK_read), 0);
-	assert_int_equal(rig->session->backings.count, 1);
-	assert_int_equal(rig->session->backings.served, 2);
+	assert_int_equal(fb_backings_count(&rig->session->backings), 1);
+	assert_int_equal(served(rig), 2);
 }
 
 static void test_after_release(void **state)
@@ -136,7 +146,7 @@ static void test_after_release(void **state)
 
 	assert_int_equal(client_open(&rig->client, FB_OP_OPEN, 5, O_RDWR), 0);
 	client_let_go(&rig->client);
-	assert_int_equal(rig->session->backings.count, 0);
+	assert_int_equal(fb_backings_count(&rig->session->backings), 0);
 	assert_int_equal(client_read(&rig->client, FB_OP_READ, 5, 77, 0, 4), -EINVAL);
 }
 
@@ -147,8 +157,8 @@ static void test_undelivered(void **state)
 	fb_loopback_drop_answers(rig->loop, 2, ENOENT);
 	assert_int_equal(client_open(&rig->client, FB_OP_OPEN, 5, O_RDWR), -ENOENT);
 	assert_int_equal(client_create(&rig->client, 1, "a", O_RDWR), -ENOENT);
-	assert_int_equal(rig->session->backings.count, 0);
-	assert_int_equal(rig->session->backings.served, 0);
+	assert_int_equal(fb_backings_count(&rig->session->backings), 0);
+	assert_int_equal(served(rig), 0);
 }
 
 static void test_same_handle_twice(void **state)
@@ -157,7 +167,7 @@ static void test_same_handle_twice(void **state)
 
 	assert_int_equal(client_open(&rig->client, FB_OP_OPEN, 5, O_RDWR), 0);
 	assert_int_equal(client_open(&rig->client, FB_OP_OPEN, 5, O_RDWR), 0);
-	assert_int_equal(rig->session->backings.served, 2);
+	assert_int_equal(served(rig), 2);
 }
 
 static void test_many_nodes(void **state)
@@ -166,7 +176,7 @@ static void test_many_nodes(void **state)
 
 	for (uint64_t node = 2; node < 1000; node++)
 		assert_int_equal(client_open(&rig->client, FB_OP_OPEN, node, O_RDWR), 0);
-	assert_int_equal(rig->session->backings.count, 998);
+	assert_int_equal(fb_backings_count(&rig->session->backings), 998);
 	assert_int_equal(client_read(&rig->client, FB_OP_READ, 999, 77, 0, 4), 0);
 	assert_int_equal(mock_calls(&rig->mock, MOCK_read), 0);
 }
@@ -190,7 +200,7 @@ static void test_without_operations(void **state)
 	assert_int_equal(client_read(c, FB_OP_READ, 5, 77, 0, 4), 0);
 	assert_int_equal(client_body_size(c), 3);
 	client_let_go(c);
-	assert_int_equal(rig->session->backings.count, 0);
+	assert_int_equal(fb_backings_count(&rig->session->backings), 0);
 	assert_int_equal(client_read(c, FB_OP_READ, 5, 77, 0, 4), -EINVAL);
 	assert_int_equal(client_write(c, 5, 77, 0, "abc", 3, O_RDWR), -EINVAL);
 	rig_end(rig);
@@ -205,7 +215,7 @@ static void *give_later(void *arg)
 
 	usleep(50000);
 	giving = true;
-	fb_backing_give(file_and_session[1], file_and_session[0]);
+	fb_backing_give(file_and_session[1], 5, file_and_session[0]);
 	return NULL;
 }
 
@@ -351,9 +361,9 @@ static void test_passthrough_of_what_is_made(void **state)
 		assert_int_equal(client_create(c, 1, "a", O_RDWR), 0);
 		assert_int_equal(out->open.backing_id, id + 1);
 		assert_true(out->open.open_flags & FB_FOPEN_PASSTHROUGH);
-		assert_int_equal(rig->session->backings.count, 2);
+		assert_int_equal(fb_backings_count(&rig->session->backings), 2);
 		client_let_go(c);
-		assert_int_equal(rig->session->backings.count, 0);
+		assert_int_equal(fb_backings_count(&rig->session->backings), 0);
 		assert_int_equal(opened, id + 1);
 		assert_int_equal(closed, id + 1);
 	}
@@ -362,7 +372,7 @@ static void test_passthrough_of_what_is_made(void **state)
 	assert_int_equal(CLIENT_CALL_NAME(c, FB_OP_TMPFILE, 1, in, "/"), -ENOENT);
 	assert_int_equal(opened, 21);
 	assert_int_equal(closed, 21);
-	assert_int_equal(rig->session->backings.count, 0);
+	assert_int_equal(fb_backings_count(&rig->session->backings), 0);
 	rig_end(rig);
 	assert_int_equal(closed, 21);
 	close(fd);
