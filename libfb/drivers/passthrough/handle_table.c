@@ -76,6 +76,7 @@ static struct fb_handle *slot_make(struct fb_handle_table *table)
 			return NULL;
 		for (uint32_t i = 0; i < FB_HANDLE_CHUNK_SLOTS; i++) {
 			atomic_init(&chunk[i].state, UINT64_C(1) << 32);
+			atomic_init(&chunk[i].next_free, 0);
 			chunk[i].index = index + i;
 		}
 		atomic_store_explicit(&table->chunks[index / FB_HANDLE_CHUNK_SLOTS], chunk,
@@ -86,18 +87,49 @@ static struct fb_handle *slot_make(struct fb_handle_table *table)
 	return slot;
 }
 
+/* The head of the list after a change: the number counted up, and another first slot. */
+static uint64_t head_next(uint64_t head, uint32_t first)
+{
+	return ((head >> 32) + 1) << 32 | first;
+}
+
+static struct fb_handle *slot_pop(struct fb_handle_table *table)
+{
+	uint64_t head = atomic_load(&table->free);
+	struct fb_handle *slot;
+	uint32_t next;
+
+	do {
+		if ((uint32_t)head == 0)
+			return NULL;
+		slot = slot_at(table, (uint32_t)head - 1);
+		/* Another thread may have it already: then the head has changed, too. */
+		next = atomic_load_explicit(&slot->next_free, memory_order_relaxed);
+	} while (!atomic_compare_exchange_weak(&table->free, &head, head_next(head, next)));
+	return slot;
+}
+
+static void slot_push(struct fb_handle_table *table, struct fb_handle *slot)
+{
+	uint64_t head = atomic_load(&table->free);
+
+	do
+		atomic_store_explicit(&slot->next_free, (uint32_t)head, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak(&table->free, &head,
+					     head_next(head, slot->index + 1)));
+}
+
 static struct fb_handle *slot_take(struct fb_handle_table *table)
 {
-	struct fb_handle *slot;
+	struct fb_handle *slot = slot_pop(table);
 
-	pthread_mutex_lock(&table->lock);
-	slot = table->free;
 	if (slot)
-		table->free = slot->next_free;
-	else
-		slot = slot_make(table);
+		return slot;
+	pthread_mutex_lock(&table->lock);
+	slot = slot_make(table);
 	pthread_mutex_unlock(&table->lock);
-	return slot;
+	/* There is no other; one may have been given back meanwhile. */
+	return slot ? slot : slot_pop(table);
 }
 
 /* Give a slot back under its next generation; one that has none left is never used again. */
@@ -108,10 +140,7 @@ static void slot_give(struct fb_handle_table *table, struct fb_handle *slot)
 	if (generation == UINT32_MAX)
 		return;
 	atomic_store_explicit(&slot->state, (generation + 1) << 32, memory_order_release);
-	pthread_mutex_lock(&table->lock);
-	slot->next_free = table->free;
-	table->free = slot;
-	pthread_mutex_unlock(&table->lock);
+	slot_push(table, slot);
 }
 
 void fb_handle_parts_free(struct fb_passthrough *fs, const struct fb_handle_parts *parts)
@@ -338,14 +367,13 @@ void fb_handle_settle(struct fb_passthrough *fs)
 {
 	struct fb_handle_table *table = fs->handles;
 
-	table->free = NULL;
+	atomic_store(&table->free, 0);
 	for (uint32_t i = table->used; i > 0; i--) {
 		struct fb_handle *slot = slot_at(table, i - 1);
 		uint64_t state = atomic_load(&slot->state);
 
 		if ((state & (OPEN | REFS)) || generation_of(state) == UINT32_MAX)
 			continue;
-		slot->next_free = table->free;
-		table->free = slot;
+		slot_push(table, slot);
 	}
 }

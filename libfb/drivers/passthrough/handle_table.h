@@ -44,12 +44,16 @@ struct fb_handle {
 	uint64_t node;
 	struct fb_inode *inode;       /* pinned; NULL only in unit tests */
 	struct fb_dir_stream *stream; /* of a directory */
-	struct fb_handle *next_free;
+	_Atomic uint32_t next_free;   /* index + 1 of the next one in the list, or 0 */
 } __attribute__((aligned(64)));
 
 struct fb_handle_table {
-	pthread_mutex_t lock; /* guards free and used; never taken to find a handle */
-	struct fb_handle *free;
+	pthread_mutex_t lock; /* of used; never taken to find a handle, nor to use a slot again */
+	/*
+	 * Slots to be used again: index + 1 of the first, or 0, and in the upper half a number that
+	 * each change counts up, so that a slot that went and came back is not taken for unchanged.
+	 */
+	_Atomic uint64_t free;
 	uint32_t used; /* slots that were ever in use */
 	_Atomic uint32_t open;
 	_Atomic uint32_t dir_buffers; /* kept by half-read directories */
