@@ -5,15 +5,19 @@
 #ifndef FB_TRANSPORT_THREAD_CAPS_H
 #define FB_TRANSPORT_THREAD_CAPS_H
 
+#include <linux/capability.h>
 #include <stdbool.h>
-#include <stdint.h>
 
+/* All sets of a thread, so that they can be brought back without being read again. */
 struct fb_thread_caps {
-	uint32_t effective[2];
+	struct __user_cap_data_struct sets[2];
 	bool changed;
 };
 
-/* Take a capability (CAP_*) out of the effective set. What was before goes to *ret_before. */
+/*
+ * Take a capability (CAP_*) out of the effective set; does nothing when it is not there. What was
+ * before goes to *ret_before.
+ */
 void fb_thread_caps_drop(struct fb_thread_caps *ret_before, unsigned capability);
 
 /* Bring back what was before. */
