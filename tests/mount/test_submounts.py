@@ -133,3 +133,21 @@ def test_hundreds_of_file_systems(grove, serve, handles):
     # Numbers of mounts and of devices are free again, and used by the next ones.
     plant(grove, count, "third")
     check("third")
+
+
+def test_flush_by_mount(grove, serve):
+    """What is written is flushed at close(2) where that may bring news, which each mount decides."""
+    below, parts = grove / "below", [grove / name for name in ("lower", "upper", "work")]
+    for folder in (below, *parts):
+        folder.mkdir()
+    lower, upper, work = parts
+    mount("overlay", below, "overlay", data=f"lowerdir={lower},upperdir={upper},workdir={work}")
+    server = serve(source=grove)
+    for number in range(3):
+        (server.path / f"file{number}").write_text("tmpfs says all there is to say at fsync")
+    assert server.statistics().get("FLUSH", 0) == 0
+    for number in range(3):
+        (server.path / "below" / f"file{number}").write_text("overlayfs may not")
+    assert server.statistics()["FLUSH"] == 3
+    (server.path / "file0").write_text("again")
+    assert server.statistics()["FLUSH"] == 3

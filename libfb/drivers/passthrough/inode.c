@@ -265,33 +265,43 @@ static int make_inode(struct fb_passthrough *fs, const struct fb_inode *parent, 
 	return 0;
 }
 
-int fb_inode_enter(struct fb_passthrough *fs, const struct fb_inode *parent, int fd_taken,
-		   struct fb_entry *ret_entry, struct fb_inode **ret_inode)
+int fb_inode_enter_seen(struct fb_passthrough *fs, const struct fb_inode *parent, int fd_taken,
+			const struct statx *statx, struct fb_entry *ret_entry,
+			struct fb_inode **ret_inode)
 {
 	FB_SCOPE_FD int fd = fd_taken;
 	FB_SCOPE_IDENTITY struct fb_identity identity = { 0 };
-	struct statx statx;
 	struct fb_inode *inode;
-	int result = fb_resolve_stat(fd, &statx);
+	int result = fb_identity_read(fs, parent, fd, statx, &identity);
 
-	if (result == 0)
-		result = fb_identity_read(fs, parent, fd, &statx, &identity);
 	if (result < 0)
 		return result;
 	inode = fb_inode_table_find(&fs->inodes, &identity, 1);
 	if (!inode)
-		result = make_inode(fs, parent, fb_fd_steal(&fd), statx.stx_mode & S_IFMT,
+		result = make_inode(fs, parent, fb_fd_steal(&fd), statx->stx_mode & S_IFMT,
 				    &identity, &inode);
 	else if (inode->fd < 0 && fb_budget_take(fs) == 0)
 		adopt_fd(fs, inode, fb_fd_steal(&fd));
 	if (result < 0)
 		return result;
-	fill_entry(fs, inode, &statx, ret_entry);
+	fill_entry(fs, inode, statx, ret_entry);
 	if (ret_inode)
 		*ret_inode = inode;
 	else
 		fb_inode_put(fs, inode);
 	return 0;
+}
+
+int fb_inode_enter(struct fb_passthrough *fs, const struct fb_inode *parent, int fd_taken,
+		   struct fb_entry *ret_entry, struct fb_inode **ret_inode)
+{
+	FB_SCOPE_FD int fd = fd_taken;
+	struct statx statx;
+	int result = fb_resolve_stat(fd, &statx);
+
+	return result < 0 ? result :
+			    fb_inode_enter_seen(fs, parent, fb_fd_steal(&fd), &statx, ret_entry,
+						ret_inode);
 }
 
 /* Make the node of a number that comes from another server. fd is taken, -1: there is no file. */

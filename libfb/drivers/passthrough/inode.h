@@ -81,6 +81,11 @@ int fb_inode_open(struct fb_passthrough *fs, struct fb_inode *inode, int flags) 
 int fb_inode_enter(struct fb_passthrough *fs, const struct fb_inode *parent, int fd,
 		   struct fb_entry *ret_entry, struct fb_inode **ret_inode) FB_MUST_CHECK;
 
+/* The same where statx(2) has just told of the file. */
+int fb_inode_enter_seen(struct fb_passthrough *fs, const struct fb_inode *parent, int fd,
+			const struct statx *statx, struct fb_entry *ret_entry,
+			struct fb_inode **ret_inode) FB_MUST_CHECK;
+
 /* What a client that comes from another server knows of a node. */
 struct fb_inode_known {
 	uint64_t node, lookups;

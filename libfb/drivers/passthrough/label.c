@@ -74,7 +74,7 @@ int fb_label_apply(struct fb_passthrough *fs, const struct fb_req *req, int fd)
 	result = fb_resolve_proc_path(fs, fd, path);
 	for (size_t i = 0; result == 0 && fb_req_label(req, i, &label); i++)
 		result = apply(fs, &label, path);
-	return result;
+	return result < 0 ? result : 1;
 }
 
 void fb_label_undo(struct fb_passthrough *fs, int dirfd, const char *name, int fd)

@@ -28,7 +28,7 @@ void fb_label_end(struct fb_label_guard *guard);
 
 /*
  * Give the new file behind fd (O_PATH will do) the request's labels. Needs the daemon's own
- * credentials. Returns 0, -EINVAL for a name outside of "security.", or -errno: then fb_label_undo().
+ * credentials. Returns 0 when there were none, 1 when there were, -EINVAL for a name outside of "security.", or -errno: then fb_label_undo().
  * An xattr map renames labels as any other attribute; of those that it calls unsupported nothing is
  * kept.
  */

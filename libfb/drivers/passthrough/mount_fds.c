@@ -106,6 +106,29 @@ static bool handles_last(int fd)
 	       statfs.f_type != FB_MAGIC_FUSE;
 }
 
+/*
+ * File systems whose close() never brings news: all write errors come from fsync(), as there. On
+ * others (NFS, CIFS, overlayfs, FUSE …) close() may report that the space ran out.
+ */
+static bool close_is_silent(int fd)
+{
+	struct statfs of;
+
+	if (fstatfs(fd, &of) < 0)
+		return false;
+	switch ((uint32_t)of.f_type) {
+	case FB_MAGIC_EXT4:
+	case FB_MAGIC_BTRFS:
+	case FB_MAGIC_F2FS:
+	case FB_MAGIC_TMPFS:
+	case FB_MAGIC_XFS:
+	case FB_MAGIC_BCACHEFS:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Try out whether a file can be opened by its handle. */
 static bool handles_work(const struct fb_mount_fd *mount, int near_fd, const struct statx *near)
 {
@@ -175,7 +198,8 @@ static int make(struct fb_passthrough *fs, uint64_t mnt_id, int near_fd,
 		free(mount);
 		return result;
 	}
-	/* Before Linux 5.8 all mounts look like one (number 0), so no handle finds its own. */
+	/* Before Linux 5.8 all mounts look like one (number 0), so what one can says nothing. */
+	mount->silent_close = mnt_id != 0 && close_is_silent(near_fd);
 	if (mount->fd >= 0 && mnt_id != 0 && fs->handle_mode != FB_HANDLES_NEVER)
 		mount->handles = handles_work(mount, near_fd, &near);
 	if (mount->fd < 0)

@@ -23,6 +23,7 @@ struct fb_mount_fd {
 	_Atomic uint32_t refs; /* one for each node on it */
 	int fd;                /* O_RDONLY, a directory or regular file; -1: could not be opened */
 	bool handles;          /* file handles of this mount open again: tried out */
+	bool silent_close;     /* close(2) never brings news there */
 };
 
 struct fb_mount_fds {

@@ -47,25 +47,21 @@ static int make(struct fb_passthrough *fs, int dirfd, const char *name, const st
 	return result < 0 ? -errno : 0;
 }
 
-/* The O_PATH descriptor of what was made. */
+/* The O_PATH descriptor of what was made, and what statx(2) tells of it. */
 static int open_made(struct fb_passthrough *fs, int dirfd, const char *name,
-		     const struct made *made, int file)
+		     const struct made *made, int file, struct statx *ret_statx)
 {
-	struct statx statx;
+	FB_SCOPE_FD int fd =
+		file >= 0 ? fb_resolve_reopen(fs, file, O_PATH) : fb_resolve_path(fs, dirfd, name);
 	int result;
-
-	if (file >= 0)
-		return fb_resolve_reopen(fs, file, O_PATH);
-
-	FB_SCOPE_FD int fd = fb_resolve_path(fs, dirfd, name);
 
 	if (fd < 0)
 		return fd;
-	result = fb_resolve_stat(fd, &statx);
+	result = fb_resolve_stat(fd, ret_statx);
 	if (result < 0)
 		return result;
 	/* Somebody on the host has put something else in its place: clients reject that. */
-	if ((statx.stx_mode & S_IFMT) != (made->mode & S_IFMT))
+	if ((ret_statx->stx_mode & S_IFMT) != (made->mode & S_IFMT))
 		return -ESTALE;
 	return fb_fd_steal(&fd);
 }
@@ -76,6 +72,7 @@ static int make_node(struct fb_passthrough *fs, struct fb_req *req, uint64_t par
 	FB_SCOPE_INODE struct fb_inode_pin at = fb_inode_pin(fs, parent);
 	FB_SCOPE_CRED struct fb_cred_guard guard = { 0 };
 	FB_SCOPE_FD int file = -1;
+	struct statx statx;
 	int result, fd, dirfd;
 
 	if (!at.inode)
@@ -96,17 +93,19 @@ static int make_node(struct fb_passthrough *fs, struct fb_req *req, uint64_t par
 	fb_credentials_restore(&guard);
 	if (result < 0)
 		return result;
-	fd = open_made(fs, dirfd, name, made, file);
+	fd = open_made(fs, dirfd, name, made, file, &statx);
 	/* Gone again, by the host: have the client try once more. ENOENT would blame the path. */
 	if (fd < 0)
 		return fd == -ENOENT ? -ESTALE : fd;
 	result = fb_label_apply(fs, req, fd);
+	if (result > 0) /* that was one more change */
+		result = fb_resolve_stat(fd, &statx);
 	if (result < 0) {
 		fb_label_undo(fs, dirfd, name, fd);
 		close(fd);
 		return result;
 	}
-	return fb_inode_enter(fs, at.inode, fd, ret_entry, NULL);
+	return fb_inode_enter_seen(fs, at.inode, fd, &statx, ret_entry, NULL);
 }
 
 static int symlink_name(void *self, struct fb_req *req, uint64_t parent, const char *name,

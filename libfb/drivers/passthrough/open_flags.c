@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "open_flags.h"
 
-#include "linux_compat.h"
+#include "mount_fds.h"
 #include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 /* Flags that a client's kernel keeps to itself: a raw request with one of them is an attack. */
 #define NEVER (O_CREAT | O_EXCL | O_PATH | (O_TMPFILE & ~O_DIRECTORY))
@@ -58,42 +57,20 @@ static bool uncached(const struct fb_passthrough *fs)
 }
 
 /*
- * File systems whose close() never brings news: all write errors come from fsync(), as there. On
- * others (NFS, CIFS, overlayfs, FUSE …) close() may report that the space ran out.
- */
-static bool close_is_silent(int fd)
-{
-	struct statfs of;
-
-	if (fstatfs(fd, &of) < 0)
-		return false;
-	switch ((uint32_t)of.f_type) {
-	case FB_MAGIC_EXT4:
-	case FB_MAGIC_BTRFS:
-	case FB_MAGIC_F2FS:
-	case FB_MAGIC_TMPFS:
-	case FB_MAGIC_XFS:
-	case FB_MAGIC_BCACHEFS:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/*
  * A close() costs no round trip when flush would have nothing to do: no locks to drop, no error to
  * report.
  */
-static bool no_flush(const struct fb_passthrough *fs, int fd, int host)
+static bool no_flush(const struct fb_passthrough *fs, const struct fb_mount_fd *mount, int host)
 {
 	if (granted(fs, FB_INIT_POSIX_LOCKS) || fb_open_flags_writeback(fs))
 		return false;
-	return (host & O_ACCMODE) == O_RDONLY || close_is_silent(fd);
+	return (host & O_ACCMODE) == O_RDONLY || (mount && mount->silent_close);
 }
 
-uint32_t fb_open_flags_file(const struct fb_passthrough *fs, int fd, int host)
+uint32_t fb_open_flags_file(const struct fb_passthrough *fs, const struct fb_mount_fd *mount,
+			    int host)
 {
-	uint32_t flags = no_flush(fs, fd, host) ? FB_FOPEN_NOFLUSH : 0;
+	uint32_t flags = no_flush(fs, mount, host) ? FB_FOPEN_NOFLUSH : 0;
 
 	if (uncached(fs))
 		flags |= FB_FOPEN_DIRECT_IO | FB_FOPEN_PARALLEL_DIRECT_WRITES;

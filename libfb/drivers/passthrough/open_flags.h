@@ -7,6 +7,7 @@
 
 #include <libfb/types.h>
 
+struct fb_mount_fd;
 struct fb_passthrough;
 
 /*
@@ -20,8 +21,9 @@ int fb_open_flags_host(const struct fb_passthrough *fs, int flags, int *ret_host
 /* Check the flags of opendir. Returns 0 or -EINVAL. */
 int fb_open_flags_check_dir(int flags) FB_MUST_CHECK;
 
-/* FB_FOPEN_* for a file that was opened as fd with these flags of the host. */
-uint32_t fb_open_flags_file(const struct fb_passthrough *fs, int fd, int host);
+/* FB_FOPEN_* for a file of this mount that was opened with these flags of the host. */
+uint32_t fb_open_flags_file(const struct fb_passthrough *fs, const struct fb_mount_fd *mount,
+			    int host);
 
 /* FB_FOPEN_* for a directory. */
 uint32_t fb_open_flags_dir(const struct fb_passthrough *fs);

@@ -46,7 +46,7 @@ static int count(struct fb_passthrough *fs, struct counted_fd *ret_counted)
 static int finish_open(struct fb_passthrough *fs, struct fb_inode *inode, struct counted_fd *opened,
 		       int host, int flags, struct fb_open *ret_open)
 {
-	struct fb_open open = { .flags = fb_open_flags_file(fs, opened->fd, host),
+	struct fb_open open = { .flags = fb_open_flags_file(fs, inode->mount, host),
 				.backing_fd = -1 };
 	struct fb_handle_parts parts = {
 		.kind = FB_HANDLE_FILE,
