@@ -198,23 +198,31 @@ def counted(words):
     return ", ".join(f"{word} x{count}" if count > 1 else word for word, count in collections.Counter(words).items())
 
 
-def table(logs, places):
-    """Lines of cells: request, how many there were, calls, mallocs, locks of the most common kind."""
+class Row:
+    """The most common way to serve one kind of request: lists of words."""
+
+    def __init__(self, name, several, places):
+        ways = collections.Counter((tuple(request.calls), tuple(request.marks)) for request in several)
+        (calls, marks), self.often = ways.most_common(1)[0]
+        self.name, self.count, self.calls = name, len(several), list(calls)
+        self.mallocs = [places.name(address) for what, address in marks if what == "malloc"]
+        self.locks = [places.name(address) for what, address in marks if what == "lock"]
+
+    def __str__(self):
+        cells = self.name, f"{self.often} of {self.count}", *map(counted, (self.calls, self.mallocs, self.locks))
+        return "| " + " | ".join(cells) + " |"
+
+
+def rows(logs, places):
+    """A row for each opcode and error, but for what comes once a session."""
     names, kinds = opcodes(), collections.defaultdict(list)
     for log in logs:
         for request in requests(log):
             name = names.get(request.opcode, str(request.opcode))
             error = f", {os.strerror(-request.error)}" if request.error else ""
-            kinds[request.opcode, name + error].append(request)
-    once = ("INIT", "DESTROY")
-    for (_, name), several in sorted(kinds.items()):
-        if name in once:
-            continue
-        ways = collections.Counter((tuple(r.calls), tuple(r.marks)) for r in several)
-        (calls, marks), often = ways.most_common(1)[0]
-        asked = [places.name(address) for what, address in marks if what == "malloc"]
-        locked = [places.name(address) for what, address in marks if what == "lock"]
-        yield name, f"{often} of {len(several)}", counted(calls), counted(asked), counted(locked)
+            if name not in ("INIT", "DESTROY"):
+                kinds[request.opcode, name + error].append(request)
+    return [Row(name, several, places) for (_, name), several in sorted(kinds.items())]
 
 
 def serve(area, marks, options, user):
@@ -246,10 +254,7 @@ def prepare(source, user):
             (source / f"list{turn}" / f"file{number}").touch()
 
 
-def main(arguments):
-    user = 0
-    if arguments and arguments[0].startswith("--user="):
-        user = int(arguments.pop(0).partition("=")[2])
+def measure(options=(), user=0):
     with tempfile.TemporaryDirectory() as name:
         area = pathlib.Path(name)
         os.chmod(area, 0o755)
@@ -260,14 +265,21 @@ def main(arguments):
         marks = area / "call_marks.so"
         subprocess.run([os.environ.get("CC", "cc"), "-O1", "-shared", "-fPIC", "-o", marks,
                         ROOT / "tests" / "bench" / "call_marks.c", "-ldl"], check=True)
-        places = Places(serve(area, marks, arguments, user))
-        print("| request | as here | system calls | mallocs | locks |\n|---|---|---|---|---|")
-        for cells in table(sorted(area.glob("log.*")), places):
-            print("| " + " | ".join(cells) + " |")
+        places = Places(serve(area, marks, options, user))
+        return rows(sorted(area.glob("log.*")), places)
 
 
-if __name__ == "__main__":
+def main(arguments):
+    user = 0
+    if arguments and arguments[0].startswith("--user="):
+        user = int(arguments.pop(0).partition("=")[2])
     for program in "strace", "addr2line", "pgrep":
         if not shutil.which(program):
             sys.exit(f"calls.py: {program} is needed")
+    print("| request | as here | system calls | mallocs | locks |\n|---|---|---|---|---|")
+    for row in measure(arguments, user):
+        print(row)
+
+
+if __name__ == "__main__":
     main(sys.argv[1:])
