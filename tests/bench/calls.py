@@ -5,12 +5,13 @@
 Usage: calls.py [--user=UID] [FBFSD OPTIONS...]      (as root; needs strace and addr2line)
 
 Mounts a folder with fbfsd under strace, has a client (root, or UID) do a bit of everything in it, and
-prints a line for each kind of request: what was most often done for it (and how often: not all of a kind
-ask for the same; OPEN is for reading or for writing, SETATTR for anything) between the read(2) that brought
-it and the one for the next. The read and the writev of /dev/fuse are left out: every request has them,
-but for those without an answer, which have the read alone. Mallocs and locks are seen through call_marks.c.
+prints a line for each kind of request, or several where not all of a kind went alike: what was done for it
+between the read(2) that brought it and the one for the next, and how often. The read and the writev of
+/dev/fuse are left out: every request has them, but for those without an answer, which have the read alone.
+Mallocs and locks are seen through call_marks.c.
 
-FB_BUILD_DIR is the build folder (build/dev).
+Over /dev/fuse, where one thread does all that a request takes: over io_uring there is no read(2) to part
+requests by. FB_BUILD_DIR is the build folder (build/dev).
 """
 import collections
 import os
@@ -199,12 +200,11 @@ def counted(words):
 
 
 class Row:
-    """The most common way to serve one kind of request: lists of words."""
+    """One way to serve one kind of request, of which there were count, this way often: lists of words."""
 
-    def __init__(self, name, several, places):
-        ways = collections.Counter((tuple(request.calls), tuple(request.marks)) for request in several)
-        (calls, marks), self.often = ways.most_common(1)[0]
-        self.name, self.count, self.calls = name, len(several), list(calls)
+    def __init__(self, name, calls, alike, count, places):
+        marks = collections.Counter(tuple(request.marks) for request in alike).most_common(1)[0][0]
+        self.name, self.often, self.count, self.calls = name, len(alike), count, list(calls)
         self.mallocs = [places.name(address) for what, address in marks if what == "malloc"]
         self.locks = [places.name(address) for what, address in marks if what == "lock"]
 
@@ -213,8 +213,18 @@ class Row:
         return "| " + " | ".join(cells) + " |"
 
 
+def ways(name, several, places):
+    """A row for each way that one request in ten went, the most common one first."""
+    alike = collections.defaultdict(list)
+    for request in several:
+        alike[tuple(request.calls)].append(request)
+    for calls, those in sorted(alike.items(), key=lambda item: -len(item[1])):
+        if len(those) * 10 >= len(several):
+            yield Row(name, calls, those, len(several), places)
+
+
 def rows(logs, places):
-    """A row for each opcode and error, but for what comes once a session."""
+    """Rows for each opcode and error, but for what comes once a session."""
     names, kinds = opcodes(), collections.defaultdict(list)
     for log in logs:
         for request in requests(log):
@@ -222,7 +232,7 @@ def rows(logs, places):
             error = f", {os.strerror(-request.error)}" if request.error else ""
             if name not in ("INIT", "DESTROY"):
                 kinds[request.opcode, name + error].append(request)
-    return [Row(name, several, places) for (_, name), several in sorted(kinds.items())]
+    return [row for (_, name), several in sorted(kinds.items()) for row in ways(name, several, places)]
 
 
 def serve(area, marks, options, user):

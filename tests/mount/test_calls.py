@@ -48,7 +48,10 @@ def rows():
     spec = importlib.util.spec_from_file_location("calls", CALLS)
     calls = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(calls)
-    return {row.name: row for row in calls.measure(["--no-kernel-passthrough"])}
+    most_common = {}
+    for row in calls.measure(["--no-kernel-passthrough"]):
+        most_common.setdefault(row.name, row)
+    return most_common
 
 
 @pytest.mark.parametrize("name", EXPECTED)
