@@ -134,7 +134,8 @@
 	       SECONDS(passthrough.dir_attr_timeout_ns), "as --attr-timeout",                      \
 	       "How long attributes of directories are remembered")                                \
 	OPTION("negative-timeout", 0, "SECONDS", CACHE, SECONDS(passthrough.negative_timeout_ns),  \
-	       "0", "How long it is remembered that a name does not exist")                        \
+	       "0, as --entry-timeout with --cache=always",                                        \
+	       "How long it is remembered that a name does not exist")                        \
 	OPTION("writeback", 0, NULL, CACHE, TOGGLE(passthrough.writeback), NULL,                   \
 	       "Let the kernel gather writes; only where nobody else changes SOURCE")              \
 	OPTION("kernel-passthrough", 0, NULL, CACHE, SWITCH(passthrough.kernel_passthrough), "on", \

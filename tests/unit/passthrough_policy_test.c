@@ -396,7 +396,8 @@ static void stateless_opens_need_no_handle(void **state)
 	assert_int_equal(share_write(&client, node, 0, "C", 1, 0, O_RDWR, 0), 1);
 	assert_int_equal(share_write(&client, node, 0, "!", 1, 0, O_RDWR | O_APPEND, 0), 1);
 	share_expect(&client, "f", "Content!");
-	assert_int_equal(share_flush(&client, node, 0, 1), 0);
+	/* The client need not ask again. */
+	assert_int_equal(share_flush(&client, node, 0, 1), -ENOSYS);
 	assert_int_equal(share_fsync(&client, FB_OP_FSYNC, node, 0, 0), 0);
 	assert_int_equal(share_seek(&client, node, 0, 0, SEEK_DATA), 0);
 	assert_true(share_list(&client, FB_OP_READDIR, FB_ROOT_NODE, 0, 0, got, sizeof(got)) > 0);
@@ -408,6 +409,15 @@ static void stateless_opens_need_no_handle(void **state)
 	assert_int_equal(share_write(&client, made.entry.nodeid, 0, "C", 1, 0, O_RDWR, 0), 1);
 	share_forget(&client, made.entry.nodeid, 1);
 	assert_int_equal(share_descriptors(), descriptors);
+}
+
+/* Locks that the host knows of end with a close. */
+static void stateless_opens_flush_for_locks(void **state)
+{
+	(void)state;
+	begin((struct fb_passthrough_options){ .stateless_open = true, .posix_lock = FB_ON });
+	share_make(&client, "f", "content", 0666);
+	assert_int_equal(share_flush(&client, node_of(&client, "f"), 0, 1), 0);
 }
 
 /* Read-only shares are read without opens, too, whatever flags come along. */
@@ -510,6 +520,7 @@ int main(void)
 		TEST(only_writeback_adds_reading),
 		TEST(direct_io_can_be_off),
 		TEST(stateless_opens_need_no_handle),
+		TEST(stateless_opens_flush_for_locks),
 		TEST(stateless_opens_read_what_is_read_only),
 		TEST(stateless_opens_need_permission),
 		TEST(writeback_to_unreadable_files),

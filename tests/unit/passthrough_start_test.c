@@ -272,6 +272,12 @@ static void test_agreed_by_option(void **state)
 	options.cache = FB_CACHE_NEVER;
 	assert_int_equal(negotiate(&options, UINT64_MAX, true, &conn), 0);
 	assert_int_equal(conn.wanted & FB_INIT_WRITEBACK_CACHE, 0);
+	assert_true(conn.wanted & FB_INIT_PASSTHROUGH);
+	/* Without opens nobody could tell the kernel of a file, nor that it is closed. */
+	options.stateless_open = true;
+	assert_int_equal(negotiate(&options, UINT64_MAX, true, &conn), 0);
+	assert_false(conn.wanted & FB_INIT_PASSTHROUGH);
+	assert_true(conn.stateless_open);
 }
 
 static void test_what_the_client_must_have(void **state)
@@ -289,6 +295,36 @@ static void test_what_the_client_must_have(void **state)
 		(struct fb_passthrough_options){ .size = sizeof(options), .security_label = true };
 	assert_int_equal(negotiate(&options, FB_INIT_SECURITY_CTX, true, &conn), 0);
 	assert_int_equal(negotiate(&options, 0, true, &conn), -EPROTO);
+}
+
+/* Missing names are remembered where nobody else makes files, and the client checks who may look. */
+static void test_negative_timeouts(void **state)
+{
+	static const struct {
+		enum fb_cache cache;
+		bool default_permissions;
+		uint64_t entry_ns, expected_ns;
+	} rows[] = {
+		{ FB_CACHE_AUTO, true, 0, 0 },     { FB_CACHE_NEVER, true, 0, 0 },
+		{ FB_CACHE_METADATA, true, 0, 0 }, { FB_CACHE_ALWAYS, true, 0, 86400000000000 },
+		{ FB_CACHE_ALWAYS, true, 5, 5 },   { FB_CACHE_ALWAYS, true, FB_TIMEOUT_NONE, 0 },
+		{ FB_CACHE_ALWAYS, false, 0, 0 },  { FB_CACHE_ALWAYS, false, 5, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fb_passthrough_options options = { .size = sizeof(options),
+							  .cache = rows[i].cache,
+							  .entry_timeout_ns = rows[i].entry_ns };
+		struct fb_conn conn = { .size = sizeof(conn),
+					.default_permissions = rows[i].default_permissions };
+		struct fb_passthrough *driver;
+
+		assert_int_equal(fb_passthrough_new("/tmp", &options, &driver), 0);
+		assert_int_equal(fb_negotiate(driver, &conn), 0);
+		assert_int_equal(driver->negative_timeout_ns, rows[i].expected_ns);
+		fb_passthrough_free(driver);
+	}
 }
 
 /* A client that checks no permissions must not let callers use each other's lookups. */
@@ -579,6 +615,7 @@ int main(void)
 		cmocka_unit_test(test_agreed_by_option),
 		cmocka_unit_test(test_what_the_client_must_have),
 		cmocka_unit_test(test_timeouts),
+		cmocka_unit_test(test_negative_timeouts),
 		cmocka_unit_test(test_nothing_leads_out),
 		cmocka_unit_test(test_sandbox_without_proc),
 		cmocka_unit_test(test_container_without_unshare),

@@ -218,7 +218,12 @@ void fb_file_ops_fill(const struct fb_passthrough *fs, struct fb_driver_ops *ops
 {
 	fb_open_ops_fill(fs, ops);
 	fb_io_ops_fill(fs, ops);
-	ops->flush = op_flush;
+	/*
+	 * Without open files a close has nothing to report: what was written was closed then. Left
+	 * out, it costs no round trip, and dirty pages go before it all the same (fs/fuse/file.c).
+	 */
+	if (!fs->options.stateless_open || fs->posix_lock)
+		ops->flush = op_flush;
 	ops->release = op_release;
 	ops->fsync = op_fsync;
 	ops->fallocate = op_fallocate;

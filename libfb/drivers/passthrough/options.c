@@ -217,7 +217,10 @@ void fb_options_settle_timeouts(struct fb_passthrough *fs)
 	fs->attr_timeout_ns = timeout(options->attr_timeout_ns, policy_ns[options->cache]);
 	fs->dir_entry_timeout_ns = timeout(options->dir_entry_timeout_ns, fs->entry_timeout_ns);
 	fs->dir_attr_timeout_ns = timeout(options->dir_attr_timeout_ns, fs->attr_timeout_ns);
-	fs->negative_timeout_ns = timeout(options->negative_timeout_ns, 0);
+	/* Where others make files, they are found at once, and who may not look is told so. */
+	fs->negative_timeout_ns = timeout(
+		options->negative_timeout_ns,
+		options->cache == FB_CACHE_ALWAYS && names_ns > 0 ? fs->entry_timeout_ns : 0);
 }
 
 int fb_options_apply(struct fb_passthrough *fs, const struct fb_passthrough_options *options)
@@ -238,11 +241,11 @@ int fb_options_apply(struct fb_passthrough *fs, const struct fb_passthrough_opti
 	fs->readdirplus = is_on(own->readdirplus, !never && fs->readdir);
 	fs->killpriv = is_on(own->killpriv, true);
 	/*
-	 * The client's kernel does not have both. And what it writes to the host's file by itself
-	 * leaves capabilities under another name where they are.
+	 * The client's kernel does not have both, and needs an open to be told of the host's file. And
+	 * what it writes to that by itself leaves capabilities under another name where they are.
 	 */
-	fs->kernel_passthrough =
-		is_on(own->kernel_passthrough, true) && !fs->writeback && !fs->capability;
+	fs->kernel_passthrough = is_on(own->kernel_passthrough, true) && !fs->writeback &&
+				 !own->stateless_open && !fs->capability;
 	fs->direct_io = is_on(own->direct_io, true);
 	fs->allow_mmap = is_on(own->allow_mmap, true);
 	fs->noatime = is_on(own->noatime, true);

@@ -53,7 +53,8 @@ struct fb_passthrough_options {
 	/*
 	 * Nanoseconds; override the cache policy where > 0; FB_TIMEOUT_NONE for 0. Without
 	 * default_permissions the policy's time for names is 0: a client that does not check
-	 * permissions would let everybody use a name that one caller was allowed to look up.
+	 * permissions would let everybody use a name that one caller was allowed to look up. Absent names:
+	 * entry_timeout_ns with FB_CACHE_ALWAYS and default_permissions, else 0.
 	 */
 	uint64_t entry_timeout_ns, attr_timeout_ns, negative_timeout_ns;
 	/* The same for directories apart; default: entry_timeout_ns and attr_timeout_ns. */
@@ -74,7 +75,7 @@ struct fb_passthrough_options {
 	bool announce_submounts;
 	bool caller_credentials; /* every operation as its caller; for mounts without default_permissions */
 	bool security_label;
-	bool stateless_open, stateless_opendir; /* no round trip for open, opendir */
+	bool stateless_open, stateless_opendir; /* no round trips for open and close */
 	bool seal_size; /* refuse everything that would change a file's size */
 	/*
 	 * Descriptors that nodes and open files may use; default: RLIMIT_NOFILE less a reserve.
