@@ -169,12 +169,36 @@ static unsigned count_bypassing(const struct fb_passthrough *fs, int fd, bool al
 		for (size_t j = 0; j < sizeof(extras) / sizeof(extras[0]); j++) {
 			int flags = modes[i] | extras[j];
 
-			assert_int_equal(fb_open_flags_backing(fs, fd, flags), allowed);
-			assert_false(fb_open_flags_backing(fs, fd, flags | O_APPEND));
+			assert_int_equal(fb_open_flags_backing(fs, fd, flags, false), allowed);
+			assert_false(fb_open_flags_backing(fs, fd, flags | O_APPEND, false));
 			count += allowed;
 		}
 	}
 	return count;
+}
+
+/* A small file that is read again is served by the cache, where that lasts. */
+static void read_again_comes_from_the_cache(void **state)
+{
+	static const int others[] = { O_WRONLY, O_RDWR, O_RDONLY | O_TRUNC, O_RDONLY | O_DIRECT };
+	static const off_t limit = 128 << 10;
+	int fd = memfd_create("file", MFD_CLOEXEC);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, limit), 0);
+	for (unsigned cache = 0; cache <= FB_CACHE_ALWAYS; cache++) {
+		struct fb_passthrough *fs = bypass_driver(0, cache);
+
+		assert_true(fb_open_flags_backing(fs, fd, O_RDONLY, false));
+		assert_int_equal(fb_open_flags_backing(fs, fd, O_RDONLY, true),
+				 cache != FB_CACHE_ALWAYS);
+		for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+			assert_true(fb_open_flags_backing(fs, fd, others[i], true));
+	}
+	assert_int_equal(ftruncate(fd, limit + 1), 0);
+	assert_true(fb_open_flags_backing(bypass_driver(0, FB_CACHE_ALWAYS), fd, O_RDONLY, true));
+	close(fd);
 }
 
 static unsigned count_bypassing_modes(const struct fb_passthrough *fs, bool allowed)
@@ -194,7 +218,7 @@ static unsigned count_bypassing_modes(const struct fb_passthrough *fs, bool allo
 	}
 	close(fd);
 	/* What can not be looked at may be anything. */
-	assert_false(fb_open_flags_backing(fs, fd, O_RDONLY));
+	assert_false(fb_open_flags_backing(fs, fd, O_RDONLY, false));
 	return count;
 }
 
@@ -520,6 +544,7 @@ int main(void)
 		TEST(only_writeback_adds_reading),
 		TEST(direct_io_can_be_off),
 		TEST(stateless_opens_need_no_handle),
+		cmocka_unit_test(read_again_comes_from_the_cache),
 		TEST(stateless_opens_flush_for_locks),
 		TEST(stateless_opens_read_what_is_read_only),
 		TEST(stateless_opens_need_permission),

@@ -33,13 +33,14 @@ struct fb_inode {
 	struct fb_mount_fd *mount;                 /* counted; NULL: lost */
 	_Atomic(struct fb_inode_files *) files;    /* freed by fb_inode_files_free() */
 	_Atomic uint32_t refs;
-	_Atomic int fd;      /* O_PATH, or -1: reopen by handle; without one it is lost */
-	uint16_t type;       /* S_IFMT bits of st_mode: never change */
-	_Atomic bool used;   /* since the clock hand last came by */
-	bool submount;       /* the root of another mount, announced so */
-	bool in_clock;       /* guarded by the id shard's lock */
-	bool in_table;       /* guarded by the id shard's lock */
-	uint8_t handle_size; /* bytes of handle[], 0: keep the descriptor */
+	_Atomic int fd;           /* O_PATH, or -1: reopen by handle; without one it is lost */
+	uint16_t type;            /* S_IFMT bits of st_mode: never change */
+	_Atomic bool used;        /* since the clock hand last came by */
+	_Atomic bool read_before; /* was opened for reading */
+	bool submount;            /* the root of another mount, announced so */
+	bool in_clock;            /* guarded by the id shard's lock */
+	bool in_table;            /* guarded by the id shard's lock */
+	uint8_t handle_size;      /* bytes of handle[], 0: keep the descriptor */
 	int handle_type;
 	unsigned char handle[];
 };

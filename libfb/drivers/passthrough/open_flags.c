@@ -10,6 +10,9 @@
 
 /* Flags that a client's kernel keeps to itself: a raw request with one of them is an attack. */
 #define NEVER (O_CREAT | O_EXCL | O_PATH | (O_TMPFILE & ~O_DIRECTORY))
+/* Up to this size a file is copied into the client's cache when it is read again. */
+#define REREAD_MAX (128 << 10)
+
 #define KEEP (O_ACCMODE | O_TRUNC | O_SYNC | O_DSYNC)
 
 static bool granted(const struct fb_passthrough *fs, uint64_t feature)
@@ -87,22 +90,31 @@ uint32_t fb_open_flags_dir(const struct fb_passthrough *fs)
 }
 
 /*
- * The kernel writes to a backing file with our rights, not the caller's, and forgets to have set-id
- * bits cleared (fs/fuse/passthrough.c): files that have any are written through the server.
+ * Whether the client's own cache serves this file better. What is in it costs nothing to read again,
+ * while a file that is read past the server has to be registered at each open, and its next fstat(2)
+ * asks for the time of access. So that what is read once is not copied, the first open does not count.
  */
-static bool has_setid(int fd)
+static bool stays_cached(const struct fb_passthrough *fs, const struct stat *now, int flags,
+			 bool again)
+{
+	return again && fs->options.cache == FB_CACHE_ALWAYS && now->st_size <= REREAD_MAX &&
+	       (flags & (O_ACCMODE | O_TRUNC | O_DIRECT)) == O_RDONLY;
+}
+
+bool fb_open_flags_backing(const struct fb_passthrough *fs, int fd, int flags, bool again)
 {
 	struct stat now;
 
-	return fstat(fd, &now) < 0 || (now.st_mode & (S_ISUID | S_ISGID));
-}
-
-bool fb_open_flags_backing(const struct fb_passthrough *fs, int fd, int flags)
-{
-	/* The kernel's own descriptor would go on appending after F_SETFL has taken O_APPEND away. */
-	if (flags & O_APPEND)
-		return false;
 	/* Sealed sizes need every write checked. */
-	return fs->kernel_passthrough && granted(fs, FB_INIT_PASSTHROUGH) &&
-	       !fb_open_flags_writeback(fs) && !fs->options.seal_size && !has_setid(fd);
+	if (!fs->kernel_passthrough || !granted(fs, FB_INIT_PASSTHROUGH) ||
+	    fb_open_flags_writeback(fs) || fs->options.seal_size)
+		return false;
+	/* The kernel's own descriptor would go on appending after F_SETFL has taken O_APPEND away. */
+	if ((flags & O_APPEND) || fstat(fd, &now) < 0)
+		return false;
+	/*
+	 * The kernel writes to a backing file with our rights, not the caller's, and forgets to have
+	 * set-id bits cleared (fs/fuse/passthrough.c): such files are written through the server.
+	 */
+	return !(now.st_mode & (S_ISUID | S_ISGID)) && !stays_cached(fs, &now, flags, again);
 }

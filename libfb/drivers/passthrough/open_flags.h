@@ -30,9 +30,9 @@ uint32_t fb_open_flags_dir(const struct fb_passthrough *fs);
 
 /*
  * Say whether the data of this file may go past the server, from the client's kernel to the host's
- * file. fd is it, open; flags are the client's.
+ * file. fd is it, open; flags are the client's; again says that it was opened for reading before.
  */
-bool fb_open_flags_backing(const struct fb_passthrough *fs, int fd, int flags);
+bool fb_open_flags_backing(const struct fb_passthrough *fs, int fd, int flags, bool again);
 
 /* Say whether the client's kernel gathers writes. */
 bool fb_open_flags_writeback(const struct fb_passthrough *fs);

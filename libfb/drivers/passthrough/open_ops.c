@@ -54,6 +54,7 @@ static int finish_open(struct fb_passthrough *fs, struct fb_inode *inode, struct
 		.fd = opened->fd,
 		.flags = host & ~O_TRUNC,
 	};
+	bool again;
 	int result;
 
 	/* The client sends no release then, not for create either (fs/fuse/file.c). */
@@ -61,7 +62,9 @@ static int finish_open(struct fb_passthrough *fs, struct fb_inode *inode, struct
 		*ret_open = open;
 		return 0;
 	}
-	if (fb_open_flags_backing(fs, opened->fd, flags))
+	again = (flags & O_ACCMODE) == O_RDONLY &&
+		atomic_exchange_explicit(&inode->read_before, true, memory_order_relaxed);
+	if (fb_open_flags_backing(fs, opened->fd, flags, again))
 		open.backing_fd = opened->fd;
 	parts.inode = fb_inode_ref(inode);
 	opened->fd = -1;
