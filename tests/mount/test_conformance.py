@@ -104,6 +104,11 @@ def test_writeback(serve, features):
     check_mode(serve, features, "prefer", "off", "always", "writeback")
 
 
+def test_fewest_round_trips(serve, features):
+    """No opens, everything remembered: what is not asked for must not be missed."""
+    check_mode(serve, features, "prefer", "off", "always", "", "--stateless-open", "--stateless-opendir")
+
+
 # Without a cache there is nothing to write back: fbfsd refuses that.
 EVERY_MODE = [
     mode

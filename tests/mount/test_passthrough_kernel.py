@@ -209,6 +209,42 @@ def test_host_and_client_share_the_data(past):
     os.close(file)
 
 
+@pytest.mark.parametrize("others", [(), ("--stateless-opendir",)], ids=["", "stateless-opendir"])
+def test_cache_and_file_do_not_part(serve, others):
+    """With cache=always small files are read from the cache again; what is written past it counts at once."""
+    if not kernel_has_passthrough():
+        pytest.skip(f"Linux {os.uname().release} has no FUSE passthrough")
+    server = serve("--cache=always", "--kernel-passthrough", *others)
+    path = server.path / "file"
+    rounds = random.Random(1)
+    content = bytearray(b"0" * 3 * PAGE)
+    path.write_bytes(content)
+    held, mapping = None, None
+    for turn in range(300):
+        assert path.read_bytes() == content, turn
+        if held is None and rounds.random() < 0.3:  # a reader stays, by descriptor and by mapping
+            held = os.open(path, os.O_RDONLY)
+            mapping = mmap.mmap(held, len(content), prot=mmap.PROT_READ)
+        elif held is not None and rounds.random() < 0.3:
+            mapping.close()
+            os.close(held)
+            held = None
+        at = rounds.randrange(len(content) - 8)
+        with open(path, "r+b", buffering=0) as file:
+            for value in (b"%08d" % turn, b"%-8d" % turn):
+                os.pwrite(file.fileno(), value, at)
+                content[at : at + 8] = value
+                assert path.read_bytes() == content, turn
+                assert held is None or os.pread(held, len(content), 0) == content
+                assert held is None or mapping[:] == content
+            if rounds.random() < 0.2:
+                with mmap.mmap(file.fileno(), len(content)) as shared:
+                    shared[at : at + 4] = content[at : at + 4] = b"mmap"
+                    assert path.read_bytes() == content, turn
+    assert server.statistics()["READ"] > 0, "nothing was ever read through the cache"
+    assert (server.source / "file").read_bytes() == content
+
+
 def test_backing_files_are_given_back(past):
     """Open and close very often: nothing is left in the server."""
     base = past.held()
