@@ -6,6 +6,7 @@ The numbers are those of Linux 6.18 and fbfsd as root; HACKING.md says why each 
 prints the table.
 """
 import os
+import pathlib
 import time
 
 import pytest
@@ -125,6 +126,21 @@ def caused(server, work):
     return {name: n for name, n in new.items() if n}
 
 
+def drops():
+    """How often anybody had the kernel forget what it caches."""
+    return [line for line in pathlib.Path("/proc/vmstat").read_text().splitlines() if line.startswith("drop_")]
+
+
+def undisturbed(look):
+    """What look(attempt) finds wrong, done again when other tests have dropped the caches meanwhile."""
+    for attempt in range(10):
+        before = drops()
+        wrong = look(attempt)
+        if not wrong or before == drops():
+            break
+    return wrong
+
+
 def count(words):
     names = words.split()
     return {name: names.count(name) for name in names}
@@ -132,6 +148,14 @@ def count(words):
 
 def text(counts):
     return ", ".join(name + (f" {n}" if n > 1 else "") for name, n in counts.items()) or "none"
+
+
+def too_many(found, limits):
+    return [
+        f"{times} times {request}, at most {limits.get(request, 0)} expected"
+        for request, times in found.items()
+        if request not in NOT_WAITED_FOR and times > limits.get(request, 0)
+    ]
 
 
 @pytest.fixture
@@ -150,24 +174,40 @@ def served(serve):
     return make
 
 
+def look_at_operation(server, mode, name, folder):
+    """Cold and warm, in a folder of its own. Returns what is wrong."""
+    source, view = server.source / folder, server.path / folder
+    source.mkdir()
+    OPERATIONS[name].prepare(source)
+    for known in (".", *OPERATIONS[name].known):
+        os.stat(view / known)
+    wrong = []
+    for turn, words in enumerate(EXPECTED[mode][name]):
+        found = caused(server, lambda: OPERATIONS[name].work(view, turn))
+        print(f"{mode} | {name} | {('cold', 'warm')[turn]} | {text(found)}")
+        if found != count(words):
+            wrong.append(f"{name}, {('cold', 'warm')[turn]}: {text(found)} instead of {words}")
+    return wrong
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_operations(served, mode):
     server = served(mode)
     wrong = []
-    for number, (name, operation) in enumerate(OPERATIONS.items()):
-        folder = server.source / f"folder{number}"
-        folder.mkdir()
-        operation.prepare(folder)
-        view = server.path / folder.name
-        for known in (".", *operation.known):
-            os.stat(view / known)
-        for turn, words in enumerate(EXPECTED[mode][name]):
-            found = caused(server, lambda: operation.work(view, turn))
-            print(f"{mode} | {name} | {('cold', 'warm')[turn]} | {text(found)}")
-            if found != count(words):
-                wrong.append(f"{name}, {('cold', 'warm')[turn]}: {text(found)} instead of {words}")
+    for number, name in enumerate(OPERATIONS):
+        wrong += undisturbed(lambda attempt: look_at_operation(server, mode, name, f"{number}-{attempt}"))
     assert not wrong, "\n".join(wrong)
     assert OPERATIONS.keys() == EXPECTED[mode].keys()
+
+
+def look_at_program(server, mode, name):
+    """Five times the same. Returns what there is too much of in the last one."""
+    view = server.path / "project"
+    for turn in range(5):
+        found = caused(server, lambda: PROGRAMS[name](view))
+        if turn in (0, 4):
+            print(f"{mode} | {name} | {'warm' if turn else 'cold'} | {text(found)}")
+    return [f"{name}: {words}" for words in too_many(found, LIMITS[mode][name])]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -176,17 +216,9 @@ def test_programs(served, mode):
     need_program("git")
     server = served(mode)
     make_project(server.source)
-    view = server.path / "project"
     wrong = []
-    for name, program in PROGRAMS.items():
-        for turn in range(5):
-            found = caused(server, lambda: program(view))
-            if turn in (0, 4):
-                print(f"{mode} | {name} | {'warm' if turn else 'cold'} | {text(found)}")
-        limits = LIMITS[mode][name]
-        for request, times in found.items():
-            if request not in NOT_WAITED_FOR and times > limits.get(request, 0):
-                wrong.append(f"{name}: {times} times {request}, at most {limits.get(request, 0)} expected")
+    for name in PROGRAMS:
+        wrong += undisturbed(lambda attempt: look_at_program(server, mode, name))
     assert not wrong, "\n".join(wrong)
 
 
@@ -195,15 +227,19 @@ def test_untar(served, mode):
     """Of a file it takes what tar(1) asks for: three times SETATTR as root."""
     server = served(mode)
     make_project(server.source)
-    view = server.path / "new"
-    view.mkdir()
-    found = caused(server, lambda: run_in(view, "tar", "-xf", server.source / "project.tar"))
-    print(f"{mode} | untar | cold | {text(found)}")
     made = FOLDERS * HEADERS + 1
     limits = {
         "LOOKUP": made + FOLDERS + 1, "CREATE": made, "MKDIR": FOLDERS, "GETXATTR": 2 * made,
         "SETATTR": 3 * (made + FOLDERS + 1), "GETATTR": made + FOLDERS + 5,
         "WRITE": made if mode == "stateless" else 0,
     }  # fmt: skip
-    more = {name: n for name, n in found.items() if name not in NOT_WAITED_FOR and n > limits.get(name, 0)}
-    assert not more, f"{text(more)} instead of {text(limits)}"
+
+    def look(attempt):
+        view = server.path / f"new{attempt}"
+        view.mkdir()
+        found = caused(server, lambda: run_in(view, "tar", "-xf", server.source / "project.tar"))
+        print(f"{mode} | untar | cold | {text(found)}")
+        return too_many(found, limits)
+
+    wrong = undisturbed(look)
+    assert not wrong, "\n".join(wrong)
