@@ -77,6 +77,12 @@ def miss(folder, turn):
     assert not os.path.lexists(folder / "missing")
 
 
+def miss_and_create(folder, turn):
+    assert not os.path.lexists(folder / f"new{turn}")
+    with opened(folder / f"new{turn}", os.O_WRONLY | os.O_CREAT):
+        pass
+
+
 def access(folder, turn):
     assert os.access(folder / "file", os.R_OK)
 
@@ -101,6 +107,7 @@ OPERATIONS = {
     "open with O_TRUNC, close": Operation(cut, files=["file"]),
     "stat": Operation(lambda folder, turn: os.stat(folder / "file"), files=["file"]),
     "stat of a missing name": Operation(miss),
+    "stat of a missing name, create": Operation(miss_and_create),
     "access": Operation(access, files=["file"]),
     "chmod": Operation(lambda folder, turn: os.chmod(folder / "file", 0o600), files=["file"]),
     "readlink": Operation(lambda folder, turn: os.readlink(folder / "link"), links=["link"]),

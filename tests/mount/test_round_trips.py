@@ -5,6 +5,7 @@ How many requests an operation causes: each costs somebody a round trip, so none
 The numbers are those of Linux 6.18 and fbfsd as root; HACKING.md says why each request comes, and -s
 prints the table.
 """
+import contextlib
 import os
 import pathlib
 import time
@@ -30,6 +31,7 @@ MODES = {
     "default": ("--entry-timeout=1000", "--attr-timeout=1000"),  # as within the second that it has
     "cache=always": ("--cache=always",),
     "stateless": ("--cache=always", "--stateless-open", "--stateless-opendir"),
+    "no xattrs": ("--cache=always", "--stateless-open", "--stateless-opendir", "--no-xattr"),
 }
 
 # Of each operation: cold, warm.
@@ -42,6 +44,7 @@ DEFAULT = {
     "open with O_TRUNC, close": ("LOOKUP GETXATTR OPEN RELEASE", "GETXATTR OPEN RELEASE"),
     "stat": ("LOOKUP", ""),
     "stat of a missing name": ("LOOKUP", "LOOKUP"),
+    "stat of a missing name, create": ("LOOKUP LOOKUP CREATE RELEASE", "GETATTR LOOKUP LOOKUP CREATE RELEASE"),
     "access": ("LOOKUP", ""),
     "chmod": ("LOOKUP SETATTR", "SETATTR"),
     "readlink": ("LOOKUP READLINK", ""),
@@ -62,6 +65,7 @@ DEFAULT = {
 ALWAYS = DEFAULT | {
     "open, read 4 KiB, fstat, close": ("LOOKUP OPEN GETATTR RELEASE", "OPEN READ GETATTR RELEASE"),
     "stat of a missing name": ("LOOKUP", ""),
+    "stat of a missing name, create": ("LOOKUP CREATE RELEASE", "GETATTR LOOKUP CREATE RELEASE"),
     "list 10 files": ("OPENDIR READDIRPLUS READDIR RELEASEDIR", "GETATTR OPENDIR RELEASEDIR"),
     "list and stat 10 files": ("OPENDIR READDIRPLUS READDIR RELEASEDIR", "GETATTR OPENDIR RELEASEDIR"),
 }
@@ -69,13 +73,18 @@ STATELESS = ALWAYS | {
     "create, close": ("LOOKUP CREATE", "GETATTR LOOKUP CREATE"),
     "create, write 4 KiB, close": ("LOOKUP CREATE GETXATTR WRITE", "GETATTR LOOKUP CREATE GETXATTR WRITE"),
     "open, close": ("LOOKUP", ""),
+    "stat of a missing name, create": ("LOOKUP CREATE", "GETATTR LOOKUP CREATE"),
     "open, read 4 KiB, fstat, close": ("LOOKUP READ GETATTR", ""),
     "open, write 4 KiB twice, close": ("LOOKUP GETXATTR WRITE WRITE", "WRITE WRITE"),
     "open with O_TRUNC, close": ("LOOKUP GETXATTR SETATTR", "GETXATTR SETATTR"),
     "list 10 files": ("READDIRPLUS READDIR", "GETATTR"),
     "list and stat 10 files": ("READDIRPLUS READDIR", "GETATTR"),
 }
-EXPECTED = {"default": DEFAULT, "cache=always": ALWAYS, "stateless": STATELESS}
+# Refused once, the kernel asks for no attribute again: not when it writes, either.
+NO_XATTRS = {
+    name: tuple(words.replace("GETXATTR", "") for words in both) for name, both in STATELESS.items()
+}
+EXPECTED = {"default": DEFAULT, "cache=always": ALWAYS, "stateless": STATELESS, "no xattrs": NO_XATTRS}
 
 # Of each program when it runs for the fifth time: at most. What is not named may not come.
 FILES = FOLDERS * HEADERS
@@ -160,7 +169,7 @@ def too_many(found, limits):
 
 @pytest.fixture
 def served(serve):
-    """served(mode): a mount whose kernel has learnt whether opens are stateless."""
+    """served(mode): a mount whose kernel has learnt which requests are not to be sent."""
 
     def make(mode):
         if not kernel_has_passthrough():
@@ -169,6 +178,8 @@ def served(serve):
         (server.source / "first").write_text("content\n")
         assert (server.path / "first").read_text() == "content\n"
         assert os.listdir(server.path) == ["first"]
+        with contextlib.suppress(OSError):
+            os.getxattr(server.path / "first", "user.nothing")
         return server
 
     return make
@@ -210,7 +221,7 @@ def look_at_program(server, mode, name):
     return [f"{name}: {words}" for words in too_many(found, LIMITS[mode][name])]
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", LIMITS)
 def test_programs(served, mode):
     """What one runs again and again causes what is known of it, and no request for each file."""
     need_program("git")
@@ -222,7 +233,7 @@ def test_programs(served, mode):
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", LIMITS)
 def test_untar(served, mode):
     """Of a file it takes what tar(1) asks for: three times SETATTR as root."""
     server = served(mode)
