@@ -297,34 +297,50 @@ static void test_what_the_client_must_have(void **state)
 	assert_int_equal(negotiate(&options, 0, true, &conn), -EPROTO);
 }
 
-/* Missing names are remembered where nobody else makes files, and the client checks who may look. */
+/* For how long missing names are remembered by a client that offers this. */
+static uint64_t negative_timeout(struct fb_passthrough_options options, uint64_t offered,
+				 bool default_permissions)
+{
+	struct fb_conn conn = { .size = sizeof(conn),
+				.offered = offered,
+				.default_permissions = default_permissions };
+	struct fb_passthrough *driver;
+	uint64_t result;
+
+	options.size = sizeof(options);
+	assert_int_equal(fb_passthrough_new("/tmp", &options, &driver), 0);
+	assert_int_equal(fb_negotiate(driver, &conn), 0);
+	result = driver->negative_timeout_ns;
+	fb_passthrough_free(driver);
+	return result;
+}
+
+/* Where nobody else makes files, the client checks who may look, and knows such answers. */
 static void test_negative_timeouts(void **state)
 {
-	static const struct {
-		enum fb_cache cache;
-		bool default_permissions;
-		uint64_t entry_ns, expected_ns;
-	} rows[] = {
-		{ FB_CACHE_AUTO, true, 0, 0 },     { FB_CACHE_NEVER, true, 0, 0 },
-		{ FB_CACHE_METADATA, true, 0, 0 }, { FB_CACHE_ALWAYS, true, 0, 86400000000000 },
-		{ FB_CACHE_ALWAYS, true, 5, 5 },   { FB_CACHE_ALWAYS, true, FB_TIMEOUT_NONE, 0 },
-		{ FB_CACHE_ALWAYS, false, 0, 0 },  { FB_CACHE_ALWAYS, false, 5, 0 },
-	};
+	const uint64_t linux_offers = FB_INIT_PARALLEL_DIROPS;
+	struct fb_passthrough_options options = { 0 };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct fb_passthrough_options options = { .size = sizeof(options),
-							  .cache = rows[i].cache,
-							  .entry_timeout_ns = rows[i].entry_ns };
-		struct fb_conn conn = { .size = sizeof(conn),
-					.default_permissions = rows[i].default_permissions };
-		struct fb_passthrough *driver;
+	for (unsigned cache = FB_CACHE_AUTO; cache <= FB_CACHE_ALWAYS; cache++) {
+		uint64_t expected = cache == FB_CACHE_ALWAYS ? 86400000000000 : 0;
 
-		assert_int_equal(fb_passthrough_new("/tmp", &options, &driver), 0);
-		assert_int_equal(fb_negotiate(driver, &conn), 0);
-		assert_int_equal(driver->negative_timeout_ns, rows[i].expected_ns);
-		fb_passthrough_free(driver);
+		options.cache = cache;
+		assert_int_equal(negative_timeout(options, linux_offers, true), expected);
+		assert_int_equal(negative_timeout(options, linux_offers, false), 0);
+		assert_int_equal(negative_timeout(options, 0, true), 0);
 	}
+	options.entry_timeout_ns = 5;
+	assert_int_equal(negative_timeout(options, linux_offers, true), 5);
+	assert_int_equal(negative_timeout(options, linux_offers, false), 0);
+	options.entry_timeout_ns = FB_TIMEOUT_NONE;
+	assert_int_equal(negative_timeout(options, linux_offers, true), 0);
+	/* Who asks for it gets it. */
+	options.negative_timeout_ns = 3;
+	assert_int_equal(negative_timeout(options, 0, false), 3);
+	options.negative_timeout_ns = FB_TIMEOUT_NONE;
+	options.entry_timeout_ns = 5;
+	assert_int_equal(negative_timeout(options, linux_offers, true), 0);
 }
 
 /* A client that checks no permissions must not let callers use each other's lookups. */

@@ -74,6 +74,16 @@ static void want_permissions(const struct fb_passthrough *fs, struct fb_conn *co
 	want(conn, FB_INIT_FLOCK_LOCKS, fs->flock);
 }
 
+/*
+ * Not every client knows that node 0 means a missing name to be remembered: firmware takes it for a
+ * file (edk2, VirtioFsDxe). Those with a cache of names, as Linux, offer to look up in parallel.
+ */
+static void settle_missing_names(struct fb_passthrough *fs, const struct fb_conn *conn)
+{
+	if (fs->options.negative_timeout_ns == 0 && !offers(conn, FB_INIT_PARALLEL_DIROPS))
+		fs->negative_timeout_ns = 0;
+}
+
 int fb_negotiate(struct fb_passthrough *fs, struct fb_conn *conn)
 {
 	if (fs->posix_acl && !offers(conn, ACL_BITS))
@@ -85,6 +95,7 @@ int fb_negotiate(struct fb_passthrough *fs, struct fb_conn *conn)
 	fs->default_permissions = conn->default_permissions || fs->posix_acl;
 	fs->all_as_caller = fs->options.caller_credentials || !fs->default_permissions;
 	fb_options_settle_timeouts(fs);
+	settle_missing_names(fs, conn);
 	want_data_path(fs, conn);
 	want_names(fs, conn);
 	want_permissions(fs, conn);
