@@ -12,6 +12,8 @@ import time
 
 import pytest
 
+import transport
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SECONDS = 20  # for one step of a test; several steps make a test
 TEST_SECONDS = 50
@@ -112,7 +114,8 @@ class Mount:
 
     def __init__(self, fbfsd, area, source, path, arguments, prefix, cwd):
         self.area, self.source, self.path = area, pathlib.Path(source), pathlib.Path(path)
-        self.command = [*prefix, str(fbfsd), *arguments, str(source), str(path)]
+        self.command = [*prefix, str(fbfsd), *transport.words(fbfsd), *arguments, str(source), str(path)]
+        self.chose_transport = any(word.startswith("--transport") for word in arguments)
         self.foreground = "-f" in arguments or "-d" in arguments
         self.cwd = cwd
         self.process = None
@@ -132,6 +135,8 @@ class Mount:
             )
             self.output = done.stderr
             assert done.returncode == 0, done.stderr
+        if not self.chose_transport:
+            transport.check(self.pid)
         return self
 
     def messages(self):
@@ -187,6 +192,41 @@ def fbfsd():
     if not path.exists():
         pytest.fail(f"{path} is not built")
     return path
+
+
+# What a test asks for that mounts; without one of them it is told so by the marker.
+MOUNTING = {"mount", "serve", "launch"}
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "mounts: mounts without the fixtures mount, serve and launch")
+
+
+def pytest_collection_modifyitems(config, items):
+    """What mounts nothing is the same for every transport, and is tested with the first."""
+    if not transport.URING:
+        return
+
+    def mounts(item):
+        return bool(MOUNTING.intersection(item.fixturenames) or item.get_closest_marker("mounts"))
+
+    others = [item for item in items if not mounts(item)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if mounts(item)]
+
+
+@pytest.fixture(scope="session")
+def uring(fbfsd):
+    """FUSE over io_uring is switched on in the kernel; .alone() to change settings of all."""
+    with transport.switched_on(fbfsd) as switch:
+        yield switch
+
+
+@pytest.fixture(scope="session", autouse=True)
+def chosen_transport(request):
+    """The transport of this run works here."""
+    if transport.URING:
+        request.getfixturevalue("uring")
 
 
 @pytest.fixture

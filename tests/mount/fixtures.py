@@ -21,6 +21,7 @@ import time
 
 import pytest
 
+import transport
 from conftest import abort as abort_connection, find_fbfsd, mount_entry
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -210,7 +211,7 @@ class Served:
         words = arguments or [self.source, self.mountpoint]
         with open(self.log_path, "ab") as log:
             self.process = start(
-                FBFSD, "-f", f"--stats-file={self.stats_path}", *options, *words,
+                FBFSD, "-f", f"--stats-file={self.stats_path}", *transport.words(FBFSD), *options, *words,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder,
             )  # fmt: skip
         if check:
@@ -235,6 +236,8 @@ class Served:
             return is_mounted(self.mountpoint) and "serving" in self.log
 
         wait_until("fbfsd mounts", 20, ready)
+        if not any(word.startswith("--transport") for word in self.options):
+            transport.check(self.pid)
 
     # What the server holds.
 
@@ -242,11 +245,12 @@ class Served:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def held(self):
-        """Descriptors for files; not those of /dev/fuse, of which every thread has one."""
+        """Descriptors for files; not those of /dev/fuse, of which every thread has one, nor rings."""
         count = 0
         for name in os.listdir(f"/proc/{self.pid}/fd"):
             with contextlib.suppress(FileNotFoundError):
-                count += os.readlink(f"/proc/{self.pid}/fd/{name}") != "/dev/fuse"
+                target = os.readlink(f"/proc/{self.pid}/fd/{name}")
+                count += target not in ("/dev/fuse", "anon_inode:[io_uring]")
         return count
 
     def memory(self):

@@ -482,6 +482,7 @@ static void parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	const struct fb_mount_options options = server_mount_options();
 	struct sigaction action = { .sa_handler = stop };
 	sigset_t term;
 	pthread_t notifier;
@@ -495,8 +496,7 @@ int main(int argc, char **argv)
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &term, NULL);
-	if (server_serve(&ops, NULL, &session_options, argv[optind], &server_mount_options,
-			 &session) < 0)
+	if (server_serve(&ops, NULL, &session_options, argv[optind], &options, &session) < 0)
 		return 1;
 	if (notify_always && pthread_create(&notifier, NULL, notifier_main, NULL) != 0)
 		return 1;

@@ -5,15 +5,28 @@
 
 #include <libfb/fb.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define SERVER_READY_MS 10000
 
-/* Mount options of the test servers, for others to be added. */
-static const struct fb_mount_options server_mount_options = {
-	.size = sizeof(server_mount_options),
-	.source = "test",
-	.subtype = "test",
-};
+/* Mount options of the test servers, for others to be added, with the transport of this run of tests. */
+static struct fb_mount_options server_mount_options(void)
+{
+	struct fb_mount_options options = {
+		.size = sizeof(options),
+		.source = "test",
+		.subtype = "test",
+	};
+#ifdef SERVER_HAS_TRANSPORT
+	const char *transport = getenv("FB_TEST_TRANSPORT");
+
+	options.transport = transport && strcmp(transport, "io-uring") == 0 ?
+				    FB_TRANSPORT_IO_URING :
+				    FB_TRANSPORT_DEV_FUSE;
+#endif
+	return options;
+}
 
 static void server_print_log(void *arg, enum fb_log_level level, const char *text)
 {

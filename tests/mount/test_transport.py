@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The /dev/fuse transport by itself: how mounts begin and end, whoever ends them.
+"""The transports to the kernel by themselves: how mounts begin and end, whoever ends them.
 
 The server is transport_server.c: one file in memory, nothing of fbfsd.
 """
@@ -17,6 +17,7 @@ import time
 
 import pytest
 
+import transport
 from fixtures import (  # noqa: F401  pytest finds fixtures by their names
     BUILD, HERE, ROOT, SLOWER, abort, end, host, in_background, reap, run, start, tidy, umount, wait_until,
 )  # fmt: skip
@@ -55,6 +56,7 @@ def build_program(name, tmp_path_factory):
     if not (folder / "libfb.so").exists():
         pytest.skip("libfb is not built")
     flags = os.environ.get("FB_SANITIZE")
+    choice = "FB_TRANSPORT_IO_URING" in (ROOT / "libfb/include/libfb/dev_fuse.h").read_text()
     compiler = os.environ.get("CC", "cc")
     made = tmp_path_factory.mktemp("server") / name
     os.chmod(made.parent, 0o755)
@@ -64,6 +66,7 @@ def build_program(name, tmp_path_factory):
     subprocess.run(
         [compiler, "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-g", "-pthread", "-Wall", "-Wextra",
          *([f"-fsanitize={flags}"] if flags else []),
+         *(["-DSERVER_HAS_TRANSPORT"] if choice else []),
          f"-I{ROOT}/libfb/include", HERE / f"{name}.c", "-o", made,
          f"-L{folder}", "-lfb"],
         check=True,
@@ -81,11 +84,13 @@ def program(tmp_path_factory):
 
 
 class Server:
-    def __init__(self, program, folder, mountpoints, options, prefix, **popen):
+    def __init__(self, program, folder, mountpoints, options, prefix, env_transport=transport.NAME, **popen):
         self.mountpoint = mountpoints[0]
         self.mountpoints = mountpoints
+        # Threads of the program, and mounts that somebody else made, are served as can be.
+        self.may_fall_back = "/dev/fd/" in mountpoints[0] or re.search("--own-threads|--loop|--give", str(options))
         self.log_path = folder / f"log-{time.monotonic_ns()}"
-        environment = dict(os.environ, LD_LIBRARY_PATH=str(program.parent))
+        environment = dict(os.environ, LD_LIBRARY_PATH=str(program.parent), FB_TEST_TRANSPORT=env_transport)
         popen.setdefault("stdin", subprocess.DEVNULL)
         if prefix:
             prefix = (*prefix, "env", f"LD_LIBRARY_PATH={program.parent}")
@@ -104,6 +109,8 @@ class Server:
             return "serving" in self.log
 
         wait_until("the server answers", 10, serving)
+        if not self.may_fall_back:
+            transport.check(self.process.pid)
         return self
 
     def signal(self, number):

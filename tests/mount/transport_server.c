@@ -317,8 +317,26 @@ static const struct option long_options[] = {
 	{ "loop", required_argument, NULL, 'L' },
 	{ "loop-quits", no_argument, NULL, 'Q' },
 	{ "give", no_argument, NULL, 'G' },
+	{ "no-io-uring", required_argument, NULL, 'U' },
 	{ 0 },
 };
+
+static void forbid_io_uring(const char *error)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} errors[] = {
+		{ "EPERM", EPERM },
+		{ "ENOSYS", ENOSYS },
+		{ "ENOMEM", ENOMEM },
+		{ "EMFILE", EMFILE },
+	};
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (strcmp(error, errors[i].name) == 0)
+			forbid(SYS_io_uring_setup, 0, errors[i].number);
+}
 
 static void parse_own(int c)
 {
@@ -393,6 +411,9 @@ static void parse(int argc, char **argv, struct fb_mount_options *options)
 		case 'o':
 			options->options = optarg;
 			break;
+		case 'U':
+			forbid_io_uring(optarg);
+			break;
 		default:
 			parse_own(c);
 		}
@@ -401,7 +422,7 @@ static void parse(int argc, char **argv, struct fb_mount_options *options)
 
 int main(int argc, char **argv)
 {
-	struct fb_mount_options options = server_mount_options;
+	struct fb_mount_options options = server_mount_options();
 	struct sigaction action = { .sa_handler = stop_all };
 	int count, failed = 0;
 

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The transport of all mounts in a run of the tests: FB_TEST_TRANSPORT, dev-fuse (if unset) or io-uring.
+
+fbfsd gets it as an option, the C servers read the variable (server.h). A server that falls back to
+/dev/fuse would make a test of io_uring say nothing, so check() looks.
+"""
+import contextlib
+import fcntl
+import functools
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+NAME = os.environ.get("FB_TEST_TRANSPORT") or "dev-fuse"
+URING = NAME == "io-uring"
+if NAME not in ("dev-fuse", "io-uring"):
+    raise ValueError(f"FB_TEST_TRANSPORT={NAME}: dev-fuse or io-uring")
+
+SWITCH = pathlib.Path("/sys/module/fuse/parameters/enable_uring")
+FORBIDDEN = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
+# Runs that need the switch hold a lock on this file; it says "off" if the last of them is to turn it off.
+LOCK = pathlib.Path("/run/fb-tests-enable-uring")
+
+
+@functools.cache
+def is_known(fbfsd):
+    """Whether this fbfsd can be told which transport to take."""
+    done = subprocess.run([fbfsd, "--help"], capture_output=True, text=True, timeout=60, check=True)
+    return "--transport" in done.stdout
+
+
+def words(fbfsd, name=NAME):
+    """What to tell fbfsd."""
+    return (f"--transport={name}",) if is_known(fbfsd) else ()
+
+
+def rings(pid):
+    """The io_uring descriptors of a process."""
+    found = []
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(f"/proc/{pid}/fd/{number}") == "anon_inode:[io_uring]":
+                found.append(int(number))
+    return found
+
+
+def check(pid):
+    """The server of a mount uses what this run is about."""
+    assert bool(rings(pid)) == URING, f"{NAME} was asked for, the server has {len(rings(pid))} rings"
+
+
+def why_not(fbfsd):
+    """Why there can be no mount over io_uring here, or None."""
+    if os.geteuid() != 0:
+        return "io_uring: needs root"
+    if not SWITCH.exists():
+        return f"io_uring: Linux {os.uname().release} has no FUSE over io_uring"
+    if FORBIDDEN.exists() and FORBIDDEN.read_text().strip() == "2":
+        return "io_uring: kernel.io_uring_disabled is 2"
+    if not is_known(fbfsd):
+        return "io_uring: this fbfsd has no --transport"
+    return None
+
+
+class Switch:
+    """The kernel's switch for FUSE over io_uring, on while any run needs it."""
+
+    def __init__(self):
+        self.file = open(LOCK, "a+")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+        self._turn_on()
+
+    def _turn_on(self):
+        """With the file locked for us alone; leaves it to be shared."""
+        if SWITCH.read_text().strip() != "Y":
+            self.file.write("off")
+            self.file.flush()
+            SWITCH.write_text("1")
+        fcntl.flock(self.file, fcntl.LOCK_SH)
+
+    @contextlib.contextmanager
+    def alone(self):
+        """No other run of the tests is under way: settings of the whole kernel may change."""
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            self._turn_on()
+
+    def close(self):
+        with self.file:
+            try:
+                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return  # another run goes on, and the last one turns it off
+            self.file.seek(0)
+            if self.file.read():
+                SWITCH.write_text("0")
+                self.file.truncate(0)
+
+
+@contextlib.contextmanager
+def switched_on(fbfsd):
+    """FUSE over io_uring is possible; skips where it is not."""
+    reason = why_not(fbfsd)
+    if reason:
+        pytest.skip(reason)
+    switch = Switch()
+    try:
+        yield switch
+    finally:
+        switch.close()
