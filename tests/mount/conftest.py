@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fixtures that mount with fbfsd and leave nothing behind: no mount, no process, no hanging test."""
+import fcntl
 import os
 import pathlib
 import re
@@ -200,6 +201,10 @@ MOUNTING = {"mount", "serve", "launch"}
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "mounts: mounts without the fixtures mount, serve and launch")
+    reason = transport.why_not(find_fbfsd()) if transport.URING else None
+    if reason:
+        print(f"SKIP: {reason}", flush=True)
+        pytest.exit(reason, returncode=77)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -268,10 +273,12 @@ def users_mount():
         pytest.skip("users can not mount here: no setuid fusermount3")
     if not os.path.exists("/dev/fuse"):
         pytest.skip("no /dev/fuse here")
-    mode = os.stat("/dev/fuse").st_mode & 0o777
-    os.chmod("/dev/fuse", 0o666)
-    yield
-    os.chmod("/dev/fuse", mode)
+    with open("/dev/fuse") as device:
+        fcntl.flock(device, fcntl.LOCK_EX)  # other runs of the tests do the same
+        mode = os.stat("/dev/fuse").st_mode & 0o777
+        os.chmod("/dev/fuse", 0o666)
+        yield
+        os.chmod("/dev/fuse", mode)
 
 
 @pytest.fixture

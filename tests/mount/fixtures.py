@@ -21,6 +21,7 @@ import time
 
 import pytest
 
+import caches
 import transport
 from conftest import abort as abort_connection, find_fbfsd, mount_entry
 
@@ -31,7 +32,7 @@ FBFSD = find_fbfsd()
 SANITIZED = bool(os.environ.get("FB_SANITIZE"))
 SLOWER = 4 if SANITIZED else 1
 
-TEST_SECONDS = 120 * SLOWER
+TEST_SECONDS = 180 * SLOWER
 LONG_TEST_SECONDS = 1800 * SLOWER
 
 MNT_FORCE, MNT_DETACH, UMOUNT_NOFOLLOW = 1, 2, 8
@@ -195,8 +196,7 @@ def filesystem_of(path):
 
 def drop_caches(what=2):
     """2: names and inodes that are not in use; 3: data too."""
-    os.sync()
-    pathlib.Path("/proc/sys/vm/drop_caches").write_text(str(what))
+    caches.drop(what)
 
 
 class Served:

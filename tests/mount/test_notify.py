@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Notifications to a real kernel.
 
-The server is notify_server.c; it counts what the kernel asks. Whoever drops the kernel's page cache
-at the same time disturbs these tests.
+The server is notify_server.c; it counts what the kernel asks.
 """
 import contextlib
 import ctypes
@@ -16,6 +15,7 @@ import time
 
 import pytest
 
+import caches
 from fixtures import SLOWER, host, in_background, needs_root, reap, tidy, wait_until  # noqa: F401
 from test_transport import (  # noqa: F401
     GONE, build_program, launch, mounted_descriptor, mounts_at,
@@ -87,8 +87,9 @@ class Notifier:
 
 @pytest.fixture
 def notifier(launch):  # noqa: F811
-    """notifier(*options): starts a server."""
-    return lambda *options: Notifier(launch(*options, stdin=subprocess.PIPE))
+    """notifier(*options): starts a server. What the kernel has cached stays, unless we say something."""
+    with caches.kept():
+        yield lambda *options: Notifier(launch(*options, stdin=subprocess.PIPE))
 
 
 def size_of(fd):

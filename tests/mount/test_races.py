@@ -3,13 +3,13 @@
 import contextlib
 import errno
 import os
-import pathlib
 import re
 import threading
 import time
 
 import pytest
 
+import caches
 from fixtures import (  # noqa: F401
     MODES, client, drop_caches, end, host, needs_root, run, serve, start, tidy,
 )  # fmt: skip
@@ -30,7 +30,7 @@ def forgetting():
 
     def forget():
         while not done.wait(0.1):
-            pathlib.Path("/proc/sys/vm/drop_caches").write_text("2")
+            caches.forget()
 
     thread = threading.Thread(target=forget)
     thread.start()

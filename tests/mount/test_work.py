@@ -16,50 +16,8 @@ import pytest
 from fixtures import (  # noqa: F401
     MODES, ROOT, client, end, host, need_program, needs_root, run, serve, start, tidy,
 )  # fmt: skip
-from trees import assert_same, differences, make_tree
 
 in_each_mode = pytest.mark.parametrize("mode", MODES)
-
-
-# ---- the comparer itself ----------------------------------------------------------------------------
-
-
-def fill_holes(path):
-    with open(path, "r+b") as file:
-        os.posix_fallocate(file.fileno(), 0, 1 << 20)
-
-
-CHANGES = {
-    "content": lambda folder: (folder / "file").write_bytes(b"CONTENT"),
-    "missing": lambda folder: (folder / "file").unlink(),
-    "too much": lambda folder: (folder / "new").touch(),
-    "mode": lambda folder: os.chmod(folder / "file", 0o600),
-    "mtime": lambda folder: os.utime(folder / "file", ns=(5, 6)),
-    "xattrs": lambda folder: os.setxattr(folder / "file", "user.a", b"2"),
-    "target": lambda folder: ((folder / "link").unlink(), os.symlink("elsewhere", folder / "link")),
-    "hard links": lambda folder: ((folder / "two").unlink(), os.link(folder / "file", folder / "two")),
-    "sparse": lambda folder: fill_holes(folder / "sparse"),
-    "type": lambda folder: ((folder / "fifo").unlink(), (folder / "fifo").touch()),
-}
-
-
-@pytest.mark.parametrize("what", CHANGES)
-def test_the_comparer_sees(host, what):
-    one, other = host.folder(), host.folder()
-    for folder in one, other:
-        (folder / "file").write_bytes(b"content")
-        os.setxattr(folder / "file", "user.a", b"1")
-        (folder / "one").touch()
-        os.link(folder / "one", folder / "two")
-        os.symlink("nowhere", folder / "link")
-        os.mkfifo(folder / "fifo")
-        with open(folder / "sparse", "wb") as sparse:
-            sparse.truncate(1 << 20)
-        for name in os.listdir(folder):
-            os.utime(folder / name, ns=(1, 2), follow_symlinks=False)
-    assert differences(one, other) == []
-    CHANGES[what](other)
-    assert any(what in line for line in differences(one, other))
 
 
 # ---- git and compilers --------------------------------------------------------------------------------
@@ -82,15 +40,20 @@ def git(host):
     return git_in
 
 
+# Commits of this repository that are enough to work on.
+HISTORY = 60
+
+
 @pytest.fixture
 def repository(git, host):
-    """This repository; where it is none (a release archive, no commit yet), one of its files."""
+    """This repository's last commits; where it is none (a release archive, no commit yet), one of its files."""
     here = subprocess.run(
         ["git", "-c", "safe.directory=*", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, check=False
     )
-    if here.returncode == 0:
-        return ROOT
     copy = host.folder("repository")
+    if here.returncode == 0:
+        git(copy, "clone", "-q", "--bare", f"--depth={HISTORY}", f"file://{ROOT}", ".")
+        return copy
     copy_sources(copy)
     git(copy, "init", "-q")
     git(copy, "add", "-A")
@@ -148,17 +111,6 @@ def test_make(serve, mode):
     output = run("make", "-C", project, "-j4", "CC=cc").stdout
     assert "part3.c" in output and "part4.c" not in output
     assert run(project / "program", ok=False).returncode == (sum(range(count)) + 1) % 256
-
-
-@pytest.mark.parametrize("mode", ["default", pytest.param("uncached", marks=pytest.mark.long)])
-def test_build_libfb(serve, mode):
-    """Configure and build libfb and run its unit tests, all inside the mount."""
-    top = serve(*MODES[mode]).path
-    copy_sources(top)
-    run("cmake", "--preset", "dev", cwd=top, timeout=300)
-    run("cmake", "--build", "--preset", "dev", cwd=top, timeout=1500)
-    output = run("ctest", "--test-dir", "build/dev", "-L", "^unit$", "-j2", cwd=top, timeout=900).stdout
-    assert "100% tests passed" in output, output[-3000:]
 
 
 # ---- sqlite ---------------------------------------------------------------------------------------------
@@ -258,93 +210,6 @@ def finish_client(process):
     return int(lines[-1]) if lines else 0
 
 
-# ---- copies of trees ---------------------------------------------------------------------------------------
-
-TAR_KEEPS = "--format=posix --sparse --xattrs --xattrs-include=* --acls --numeric-owner".split()
-
-
-def tar_copy(source, to):
-    """tar | tar"""
-    pack = start("tar", "-C", source, *TAR_KEEPS, "-cf", "-", ".", stdout=subprocess.PIPE)
-    run("tar", "-C", to, *TAR_KEEPS, "-xpf", "-", stdin=pack.stdout)
-    pack.stdout.close()
-    assert pack.wait(20) == 0
-    end(pack)
-
-
-def rsync_copy(source, to):
-    # --numeric-ids: the machine's user names must not matter. -S: keep holes.
-    flags = "-aHAXS" if os.geteuid() == 0 else "-aHXS"
-    run("rsync", flags, "--numeric-ids", f"{os.fsdecode(source)}/", f"{to}/", timeout=600)
-    output = run(
-        "rsync", flags, "--numeric-ids", "--checksum", "--itemize-changes", f"{os.fsdecode(source)}/", f"{to}/",
-        timeout=600,
-    ).stdout  # fmt: skip
-    assert output == "", "the second run finds something to do:\n" + output[:2000]
-
-
-def copy_and_compare(host, server, copy, count, acl):
-    original = make_tree(host.folder("original"), count, acl=acl)
-    inside, back = server.path / "inside", host.folder("back")
-    inside.mkdir()
-    copy(original, inside)
-    assert_same(original, inside)
-    assert_same(inside, server.source / "inside", same_blocks=True)
-    copy(inside, back)
-    assert_same(original, back)
-
-
-TREE_OPTIONS = {
-    "default": (),
-    "acl, uncached": ("--posix-acl", "--cache=never"),
-    "acl, descriptors": ("--posix-acl", *MODES["descriptors"]),
-    "writeback": MODES["writeback"],
-}
-
-
-COPIES = [
-    (tar_copy, "default", 20000),
-    (tar_copy, "acl, uncached", 400),
-    (rsync_copy, "acl, descriptors", 20000),
-    (rsync_copy, "writeback", 400),
-    *(
-        pytest.param(copy, options, 20000, marks=pytest.mark.long)
-        for copy, options in (
-            (tar_copy, "acl, uncached"),
-            (tar_copy, "acl, descriptors"),
-            (tar_copy, "writeback"),
-            (rsync_copy, "default"),
-            (rsync_copy, "acl, uncached"),
-            (rsync_copy, "writeback"),
-        )
-    ),
-]
-
-
-@pytest.mark.parametrize("copy, options, count", COPIES)
-def test_copy_of_a_tree(host, serve, copy, options, count):
-    need_program("rsync")
-    server = serve("-o", "dev,suid", *TREE_OPTIONS[options])
-    copy_and_compare(host, server, copy, count, acl="--posix-acl" in TREE_OPTIONS[options])
-
-
-@in_each_mode
-def test_walks(host, serve, mode):
-    """find, ls -lR and du see on the mount what they see in the source."""
-    source = host.folder("source")
-    make_tree(source, 600)
-    server = serve(*MODES[mode], source=source)
-    find = "find . -printf".split() + ["%p %y %s %m %U %G %n %T@ %i %l\\n"]
-    for words in (find, "ls -lARU --time-style=full-iso .".split(), "du -a .".split()):
-        output = {}
-        for place in (server.source, server.path):
-            output[place] = sorted(run(*words, cwd=place, env=os.environ | {"LC_ALL": "C"}).stdout.split("\n"))
-        seen, wanted = output[server.path], output[server.source]
-        assert seen == wanted, f"{words}: {set(seen) ^ set(wanted)}"
-    assert run(client("walk"), server.path, "open", ok=os.geteuid() == 0).stdout.endswith("errors 0\n")
-    assert_same(source, server.path, same_blocks=True)
-
-
 # ---- data ------------------------------------------------------------------------------------------------------
 
 FIO_JOBS = {
@@ -381,62 +246,6 @@ def test_mmap_store(serve, mode):
     head = 4096
     seen = (server.path / "store").read_bytes()
     assert len(seen) > head and seen == (server.source / "store").read_bytes()
-
-
-# All work on files below the working directory. chattr, inode-flags and verity change flags that need
-# an option; bind-mount, binderfs, procfs and eventfd have nothing to do with the mount.
-STRESSORS = """access acl chdir chmod chown copy-file dentry dir dirdeep dirmany dup fallocate fcntl fiemap
-file-ioctl filename flock fpunch fstat getdent handle hdd inotify io iomix lease link locka lockf lockofd mknod
-open rename symlink sync-file touch utime xattr aio revio seek readahead mmap msync sendfile splice
-""".split()
-
-
-def known_stressors():
-    words = run("stress-ng", "--stressors").stdout.split()
-    return [name for name in STRESSORS if name in words]
-
-
-def stress(folder, seconds, *words, names):
-    """
-    Run stressors and give back the lines that tell of failures. One of them opens as many files as it
-    may; here that is less than the server may hold open, which would rightly answer ENFILE.
-    """
-    chosen = [word for name in names for word in (f"--{name}", "1")]
-    done = run(
-        "prlimit", "--nofile=4096", "stress-ng", "--temp-path", folder, "--timeout", f"{seconds}s", "--verify", "--metrics-brief",
-        "--oomable", "--hdd-bytes", "4m", "--iomix-bytes", "4m", "--fallocate-bytes", "8m",
-        "--readahead-bytes", "8m", "--revio-bytes", "4m", "--seek-size", "4m", "--sync-file-bytes", "4m",
-        "--sendfile-size", "1m", "--mmap-file", "--mmap-bytes", "4m", *chosen, *words,
-        ok=False, timeout=seconds + 90, cwd=folder,
-    )  # fmt: skip
-    complaints = [line for line in done.stdout.splitlines() if "fail" in line and "failed: 0" not in line]
-    assert "metrc:" in done.stdout, done.stdout[-3000:]
-    if done.returncode != 0 and not complaints:
-        complaints = [f"status {done.returncode}: {done.stdout[-3000:]}"]
-    return complaints
-
-
-@needs_root
-@pytest.mark.parametrize("mode", ["default", pytest.param("uncached", marks=pytest.mark.long)])
-def test_stress(serve, mode):
-    """stress-ng's file-system stressors, all at once."""
-    need_program("stress-ng")
-    server = serve(*MODES[mode])
-    complaints = stress(server.path, 50, names=known_stressors())
-    assert not complaints, "\n".join(complaints[:30])
-    assert server.process.poll() is None
-    assert server.statistics()["pending"] == 0
-
-
-@needs_root
-@pytest.mark.long
-@in_each_mode
-def test_stress_one_after_the_other(serve, mode):
-    need_program("stress-ng")
-    server = serve(*MODES[mode])
-    for name in known_stressors():
-        complaints = stress(server.path, 5, "--aggressive", names=[name] * 1)
-        assert not complaints, f"{name}: " + "\n".join(complaints[:30])
 
 
 # ---- programs ---------------------------------------------------------------------------------------------------

@@ -337,14 +337,16 @@ static int do_flush(void *self, struct fb_req *req, uint64_t node, uint64_t fh, 
 	return 0;
 }
 
-/* Under the lock: take the first waiter off the list that need not wait any more. */
-static struct fb_req *next_ready(int *ret_result)
+/* Under the lock: take the first waiter off the list that need not wait any more, or any lookup. */
+static struct fb_req *next_ready(bool lookups, int *ret_result)
 {
 	for (unsigned i = 0; i < waiter_count; i++) {
 		struct waiter waiter = waiters[i];
 
 		if (fb_req_interrupted(waiter.req))
 			*ret_result = -EINTR;
+		else if (waiter.file == LOOKUP && lookups)
+			*ret_result = -ENOENT;
 		else if (waiter.file != LOOKUP && take_lock(waiter.file, waiter.owner))
 			*ret_result = 0;
 		else
@@ -355,24 +357,33 @@ static struct fb_req *next_ready(int *ret_result)
 	return NULL;
 }
 
-/* The thread that completes them. */
-static void *locks_main(void *arg)
+/* Complete what is ready; with lookups, all that wait for the command. Returns how many lookups. */
+static unsigned complete_ready(bool lookups)
 {
 	struct fb_req *req;
+	unsigned answered = 0;
 	int result;
 
-	(void)arg;
 	for (;;) {
+		pthread_mutex_lock(&lock);
+		req = next_ready(lookups, &result);
+		pthread_mutex_unlock(&lock);
+		if (!req || fb_req_complete(req, result) < 0)
+			return answered;
+		answered += result == -ENOENT;
+	}
+}
+
+/* The thread that completes what has become ready. */
+static void *ready_main(void *arg)
+{
+	(void)arg;
+	while (!ended) {
+		complete_ready(false);
 		while (sem_wait(&look) < 0)
 			;
-		do {
-			pthread_mutex_lock(&lock);
-			req = next_ready(&result);
-			pthread_mutex_unlock(&lock);
-		} while (req && fb_req_complete(req, result) == 0);
-		if (ended)
-			return NULL;
 	}
+	return NULL;
 }
 
 static const struct fb_driver_ops ops = {
@@ -394,34 +405,6 @@ static const struct fb_driver_ops ops = {
 
 /* ---- the program --------------------------------------------------------------------------- */
 
-/* Under the lock: take a lookup off the list. */
-static struct fb_req *next_lookup(void)
-{
-	for (unsigned i = 0; i < waiter_count; i++) {
-		struct waiter waiter = waiters[i];
-
-		if (waiter.file != LOOKUP)
-			continue;
-		waiters[i] = waiters[--waiter_count];
-		return waiter.req;
-	}
-	return NULL;
-}
-
-static unsigned answer(void)
-{
-	struct fb_req *req;
-	unsigned done = 0;
-
-	do {
-		pthread_mutex_lock(&lock);
-		req = next_lookup();
-		pthread_mutex_unlock(&lock);
-		done += req && fb_req_complete(req, -ENOENT) == 0;
-	} while (req);
-	return done;
-}
-
 static void command(const char *line)
 {
 	unsigned number;
@@ -430,7 +413,7 @@ static void command(const char *line)
 	number = waiter_count;
 	pthread_mutex_unlock(&lock);
 	if (strcmp(line, "answer\n") == 0)
-		number = answer();
+		number = complete_ready(true);
 	printf("answer: %u\n", number);
 }
 
@@ -446,7 +429,6 @@ static const struct option long_options[] = {
 	{ "workers", required_argument, NULL, 'W' },
 	{ "max-workers", required_argument, NULL, 'M' },
 	{ "max-write", required_argument, NULL, 'w' },
-	{ "max-background", required_argument, NULL, 'b' },
 	{ 0 },
 };
 
@@ -465,8 +447,6 @@ static void parse(int argc, char **argv)
 			session_options.max_workers = value;
 		else if (c == 'w')
 			session_options.max_write = value;
-		else if (c == 'b')
-			session_options.max_background = (uint16_t)value;
 		else
 			exit(2);
 	}
@@ -506,7 +486,7 @@ int main(int argc, char **argv)
 	sem_init(&look, 0, 0);
 	for (unsigned i = 0; i < FILES; i++)
 		pthread_mutex_init(&files[i].lock, NULL);
-	if (pthread_create(&thread, NULL, locks_main, NULL) != 0)
+	if (pthread_create(&thread, NULL, ready_main, NULL) != 0)
 		return 1;
 	r = serve_until_told(argv[optind], &action);
 	printf("ended: result %d\n", r);
