@@ -77,17 +77,19 @@ static int once(const char *mountpoint)
 	struct fb_session *session;
 	char path[4096];
 	struct stat st;
-	int r;
+	int r, error;
 
 	if (server_serve(&ops, NULL, &session_options, mountpoint, &options, &session) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/missing", mountpoint);
-	r = stat(path, &st) < 0 && errno == ENOENT ? 0 : -1;
+	error = stat(path, &st) < 0 ? errno : 0;
 	fb_session_stop(session);
-	if (fb_session_wait(session) < 0)
-		r = -1;
+	r = fb_session_wait(session);
 	fb_session_unref(session);
-	return r;
+	if (r == 0 && error == ENOENT)
+		return 0;
+	printf("failed: the lookup: %s; the end: %d\n", strerror(error), r);
+	return -1;
 }
 
 int main(int argc, char **argv)

@@ -30,7 +30,7 @@ pytestmark = [
 
 NOBODY = 65534
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-GONE = (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO)
+GONE = transport.GONE
 
 
 def mounts_at(path):

@@ -57,10 +57,9 @@ def test_switched_off_in_the_kernel(serve, kernel_setting):
 def test_automatically_and_silently(serve, kernel_setting):
     """Who did not ask for it hears nothing."""
     kernel_setting(transport.SWITCH, "0")
-    for options in ((), ("--transport=auto",)):
-        server = serve(*options)
-        assert_serves_by_dev_fuse(server)
-        assert not complaints(server.log), server.log
+    server = serve("--transport=auto")
+    assert_serves_by_dev_fuse(server)
+    assert not complaints(server.log), server.log
 
 
 @pytest.mark.skipif(not transport.FORBIDDEN.exists(), reason="no kernel.io_uring_disabled here")

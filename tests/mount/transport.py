@@ -5,6 +5,7 @@ fbfsd gets it as an option, the C servers read the variable (server.h). A server
 /dev/fuse would make a test of io_uring say nothing, so check() looks.
 """
 import contextlib
+import errno
 import fcntl
 import functools
 import os
@@ -17,6 +18,10 @@ NAME = os.environ.get("FB_TEST_TRANSPORT") or "dev-fuse"
 URING = NAME == "io-uring"
 if NAME not in ("dev-fuse", "io-uring"):
     raise ValueError(f"FB_TEST_TRANSPORT={NAME}: dev-fuse or io-uring")
+
+# What clients hear of a server that is gone. A request that was on its way to a thread of the server is
+# cancelled over io_uring (fs/fuse/dev_uring.c, fuse_uring_send_in_task()).
+GONE = (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO, *((errno.ECANCELED,) if URING else ()))
 
 SWITCH = pathlib.Path("/sys/module/fuse/parameters/enable_uring")
 FORBIDDEN = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
