@@ -115,7 +115,7 @@ class Mount:
 
     def __init__(self, fbfsd, area, source, path, arguments, prefix, cwd):
         self.area, self.source, self.path = area, pathlib.Path(source), pathlib.Path(path)
-        self.command = [*prefix, str(fbfsd), *transport.words(fbfsd), *arguments, str(source), str(path)]
+        self.command = [*prefix, str(fbfsd), transport.word(), *arguments, str(source), str(path)]
         self.chose_transport = any(word.startswith("--transport") for word in arguments)
         self.foreground = "-f" in arguments or "-d" in arguments
         self.cwd = cwd
@@ -201,7 +201,7 @@ MOUNTING = {"mount", "serve", "launch"}
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "mounts: mounts without the fixtures mount, serve and launch")
-    reason = transport.why_not(find_fbfsd()) if transport.URING else None
+    reason = transport.why_not() if transport.URING else None
     if reason:
         print(f"SKIP: {reason}", flush=True)
         pytest.exit(reason, returncode=77)
@@ -221,9 +221,9 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(scope="session")
-def uring(fbfsd):
+def uring():
     """FUSE over io_uring is switched on in the kernel; .alone() to change settings of all."""
-    with transport.switched_on(fbfsd) as switch:
+    with transport.switched_on() as switch:
         yield switch
 
 

@@ -211,7 +211,7 @@ class Served:
         words = arguments or [self.source, self.mountpoint]
         with open(self.log_path, "ab") as log:
             self.process = start(
-                FBFSD, "-f", f"--stats-file={self.stats_path}", *transport.words(FBFSD), *options, *words,
+                FBFSD, "-f", f"--stats-file={self.stats_path}", transport.word(), *options, *words,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder,
             )  # fmt: skip
         if check:

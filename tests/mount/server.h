@@ -13,19 +13,15 @@
 /* Mount options of the test servers, for others to be added, with the transport of this run of tests. */
 static struct fb_mount_options server_mount_options(void)
 {
-	struct fb_mount_options options = {
-		.size = sizeof(options),
+	const char *transport = getenv("FB_TEST_TRANSPORT");
+	bool uring = transport && strcmp(transport, "io-uring") == 0;
+
+	return (struct fb_mount_options){
+		.size = sizeof(struct fb_mount_options),
 		.source = "test",
 		.subtype = "test",
+		.transport = uring ? FB_TRANSPORT_IO_URING : FB_TRANSPORT_DEV_FUSE,
 	};
-#ifdef SERVER_HAS_TRANSPORT
-	const char *transport = getenv("FB_TEST_TRANSPORT");
-
-	options.transport = transport && strcmp(transport, "io-uring") == 0 ?
-				    FB_TRANSPORT_IO_URING :
-				    FB_TRANSPORT_DEV_FUSE;
-#endif
-	return options;
 }
 
 static void server_print_log(void *arg, enum fb_log_level level, const char *text)

@@ -13,10 +13,10 @@ import subprocess
 
 import pytest
 
+import transport
 from conftest import (
     NOBODY, ROOT, SECONDS, kill, mount_entry, processes_of, servers_of, wait_until,
 )  # fmt: skip
-from transport import GONE
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -285,7 +285,7 @@ def test_background_start_lets_go_of_the_callers_descriptors(fbfsd, mount, area)
     ours, theirs = os.pipe()
     os.set_inheritable(theirs, True)
     done = subprocess.run(
-        [fbfsd, area / "src", area / "mnt"], pass_fds=[theirs], capture_output=True, timeout=SECONDS
+        [fbfsd, transport.word(), area / "src", area / "mnt"], pass_fds=[theirs], capture_output=True, timeout=SECONDS
     )
     os.close(theirs)
     with mount() if done.returncode else Adopted(mount()):
@@ -310,7 +310,7 @@ class Adopted:
 def test_closed_standard_descriptors(fbfsd, mount, area):
     script = 'exec "$@" <&- >&- 2>&-'
     done = subprocess.run(
-        ["sh", "-c", script, "sh", fbfsd, area / "src", area / "mnt"], timeout=SECONDS
+        ["sh", "-c", script, "sh", fbfsd, transport.word(), area / "src", area / "mnt"], timeout=SECONDS
     )
     assert done.returncode == 0
     with Adopted(mount()):
@@ -411,7 +411,7 @@ def test_spellings_of_others(mount, area, arguments):
 
 def test_source_as_an_option(fbfsd, mount, area):
     done = subprocess.run(
-        [fbfsd, "-o", f"source={area}/src,no_flock", area / "mnt"], timeout=SECONDS
+        [fbfsd, transport.word(), "-o", f"source={area}/src,no_flock", area / "mnt"], timeout=SECONDS
     )
     assert done.returncode == 0
     with Adopted(mount()):
@@ -520,7 +520,7 @@ def test_a_killed_server_is_replaced(mount, run, area):
             """A request on its way when the server goes hears something else; later ones, ENOTCONN."""
             with pytest.raises(OSError) as caught:
                 os.listdir(area / "mnt")
-            assert caught.value.errno in GONE
+            assert caught.value.errno in transport.GONE
             return caught.value.errno == errno.ENOTCONN
 
         assert wait_until(is_dead)
@@ -555,6 +555,7 @@ def test_auto_unmount(mount):
         assert wait_until(lambda: not mounted.entry)
 
 
+@pytest.mark.mounts
 def test_nobody_waits_for_the_start(fbfsd, area):
     """The command is interrupted before the mount answers: then there is to be no mount."""
     if not os.path.exists("/dev/fuse") or os.geteuid() != 0:
@@ -562,7 +563,7 @@ def test_nobody_waits_for_the_start(fbfsd, area):
     # The start is held up by a trace to a fifo that nobody reads yet.
     os.mkfifo(area / "fifo")
     process = subprocess.Popen(
-        [fbfsd, f"--trace={area}/fifo", area / "src", area / "mnt"], stderr=subprocess.DEVNULL
+        [fbfsd, transport.word(), f"--trace={area}/fifo", area / "src", area / "mnt"], stderr=subprocess.DEVNULL
     )
     assert wait_until(lambda: len(servers_of(area)) == 2)
     process.send_signal(signal.SIGINT)
@@ -633,6 +634,7 @@ umount "$area/mnt"
 
 
 @needs_root
+@pytest.mark.mounts
 def test_background_messages_go_to_syslog(fbfsd, area):
     heard = []
 
@@ -643,7 +645,7 @@ def test_background_messages_go_to_syslog(fbfsd, area):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.bind(str(area / "log"))
         log.settimeout(SECONDS)
-        command = [fbfsd, "--trace", area / "src", area / "mnt"]
+        command = [fbfsd, transport.word(), "--trace", area / "src", area / "mnt"]
         process = subprocess.Popen(
             ["unshare", "-m", "sh", "-c", SYSLOG_SCRIPT, "sh", area, *command],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

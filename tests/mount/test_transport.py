@@ -58,7 +58,6 @@ def build_program(name, tmp_path_factory):
     if not (folder / "libfb.so").exists():
         pytest.skip("libfb is not built")
     flags = os.environ.get("FB_SANITIZE")
-    choice = "FB_TRANSPORT_IO_URING" in (ROOT / "libfb/include/libfb/dev_fuse.h").read_text()
     compiler = os.environ.get("CC", "cc")
     made = tmp_path_factory.mktemp("server") / name
     os.chmod(made.parent, 0o755)
@@ -68,7 +67,6 @@ def build_program(name, tmp_path_factory):
     subprocess.run(
         [compiler, "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-g", "-pthread", "-Wall", "-Wextra",
          *([f"-fsanitize={flags}"] if flags else []),
-         *(["-DSERVER_HAS_TRANSPORT"] if choice else []),
          f"-I{ROOT}/libfb/include", HERE / f"{name}.c", "-o", made,
          f"-L{folder}", "-lfb"],
         check=True,
@@ -89,8 +87,8 @@ class Server:
     def __init__(self, program, folder, mountpoints, options, prefix, env_transport=transport.NAME, **popen):
         self.mountpoint = mountpoints[0]
         self.mountpoints = mountpoints
-        # Threads of the program, and mounts that somebody else made, are served as can be.
-        self.may_fall_back = "/dev/fd/" in mountpoints[0] or re.search("--own-threads|--loop|--give", str(options))
+        # Several threads of the program are served as can be.
+        self.may_fall_back = bool(re.search("--own-threads|--loop|--give", str(options)))
         self.log_path = folder / f"log-{time.monotonic_ns()}"
         environment = dict(os.environ, LD_LIBRARY_PATH=str(program.parent), FB_TEST_TRANSPORT=env_transport)
         popen.setdefault("stdin", subprocess.DEVNULL)

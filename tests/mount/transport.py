@@ -7,10 +7,8 @@ fbfsd gets it as an option, the C servers read the variable (server.h). A server
 import contextlib
 import errno
 import fcntl
-import functools
 import os
 import pathlib
-import subprocess
 
 import pytest
 
@@ -29,16 +27,9 @@ FORBIDDEN = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
 LOCK = pathlib.Path("/run/fb-tests-enable-uring")
 
 
-@functools.cache
-def is_known(fbfsd):
-    """Whether this fbfsd can be told which transport to take."""
-    done = subprocess.run([fbfsd, "--help"], capture_output=True, text=True, timeout=60, check=True)
-    return "--transport" in done.stdout
-
-
-def words(fbfsd, name=NAME):
+def word(name=NAME):
     """What to tell fbfsd."""
-    return (f"--transport={name}",) if is_known(fbfsd) else ()
+    return f"--transport={name}"
 
 
 def rings(pid):
@@ -56,7 +47,7 @@ def check(pid):
     assert bool(rings(pid)) == URING, f"{NAME} was asked for, the server has {len(rings(pid))} rings"
 
 
-def why_not(fbfsd):
+def why_not():
     """Why there can be no mount over io_uring here, or None."""
     if os.geteuid() != 0:
         return "io_uring: needs root"
@@ -64,8 +55,6 @@ def why_not(fbfsd):
         return f"io_uring: Linux {os.uname().release} has no FUSE over io_uring"
     if FORBIDDEN.exists() and FORBIDDEN.read_text().strip() == "2":
         return "io_uring: kernel.io_uring_disabled is 2"
-    if not is_known(fbfsd):
-        return "io_uring: this fbfsd has no --transport"
     return None
 
 
@@ -107,9 +96,9 @@ class Switch:
 
 
 @contextlib.contextmanager
-def switched_on(fbfsd):
+def switched_on():
     """FUSE over io_uring is possible; skips where it is not."""
-    reason = why_not(fbfsd)
+    reason = why_not()
     if reason:
         pytest.skip(reason)
     switch = Switch()
