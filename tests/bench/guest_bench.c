@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How fast a virtio-fs daemon answers a guest: usage: guest_bench SOCKET SECONDS [QUEUES]
+ * Usage: guest_bench [--paced] SOCKET SECONDS QUEUES DEPTH [NAME...]
  *
- * A guest and its monitor in this process connect to any daemon's socket and do one kind of request
- * for SECONDS each, on each of QUEUES queues. A line each: name, requests a second, and for data
- * MiB a second.
+ * How fast a virtio-fs daemon answers a guest: a guest and its monitor in this process connect to any
+ * daemon's socket and keep DEPTH requests of one kind under way on each of QUEUES queues, for SECONDS
+ * each. NAMEs are the kinds (all). A queue has a thread and a file of its own. Output: see sample.h;
+ * names have depth and queues behind them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,36 +14,60 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "guest.h"
 #include "guest_fuse.h"
+#include "sample.h"
 
 #define FLAGS                                                                                      \
 	(FB_INIT_BIG_WRITES | FB_INIT_MAX_PAGES | FB_INIT_ASYNC_READ | FB_INIT_PARALLEL_DIROPS)
 #define MINOR 31
-#define QUEUES_MAX 16
-#define DEPTH 16
+#define QUEUES_MAX 16u
+#define DEPTH_MAX 64u
+#define SMALL 4096u
+#define BIG (1u << 20)
 #define FILE_SIZE (64u << 20)
+
+/* A request under way. */
+struct flight {
+	struct guest_request *request;
+	uint64_t since_ns;
+};
 
 struct client {
 	struct guest_caller caller;
 	uint64_t node, fh;
-	uint64_t done;
-	double seconds;
-	int (*one)(struct client *client);
-	char *data;
+	uint64_t sent; /* where the next piece of data lies */
+	char name[16];
+	char *data, *answer;
+	struct flight flights[DEPTH_MAX];
+	struct sample sample;
 	pthread_t thread;
 };
 
-static double now(void)
-{
-	struct timespec t;
+/* What a request carries behind its header, and room for the answer. */
+struct message {
+	struct fb_wire_in_header header;
+	union {
+		struct fb_wire_getattr_in getattr;
+		struct fb_wire_read_in read;
+		struct fb_wire_write_in write;
+	} in;
+	struct iovec parts[3];
+	unsigned count;
+	size_t room;
+};
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
+struct kind {
+	const char *name;
+	void (*fill)(struct client *client, struct message *message, uint32_t size);
+	uint32_t size;
+};
+
+static struct client clients[QUEUES_MAX];
+static unsigned queues, depth;
+static const struct kind *kind;
+static uint64_t end_ns;
 
 static void die(const char *what, int r)
 {
@@ -50,192 +75,254 @@ static void die(const char *what, int r)
 	exit(1);
 }
 
-/* ---- one request each ------------------------------------------------------------------------- */
+/* ---- one request of each kind -------------------------------------------------------------- */
 
-static int getattr(struct client *c)
+static void add(struct message *message, const void *part, size_t size)
 {
-	struct fb_wire_attr attr;
-
-	return guest_getattr(&c->caller, c->node, &attr);
+	message->parts[message->count++] = (struct iovec){ (void *)part, size };
 }
 
-static int lookup(struct client *c)
+static void getattr(struct client *c, struct message *message, uint32_t size)
 {
-	struct fb_wire_entry_out entry;
-
-	return guest_lookup(&c->caller, GUEST_ROOT, "bench0", &entry);
+	(void)size;
+	message->header.opcode = FB_OP_GETATTR;
+	message->header.nodeid = c->node;
+	add(message, &message->in.getattr, sizeof(message->in.getattr));
+	message->room = sizeof(struct fb_wire_attr_out);
 }
 
-static int transfer(struct client *c, bool out, uint32_t size)
+static void lookup(struct client *c, struct message *message, uint32_t size)
 {
-	uint64_t at = c->done * size % FILE_SIZE;
-	size_t moved;
-
-	return out ? guest_write(&c->caller, c->node, c->fh, at, c->data, size, &moved) :
-		     guest_read(&c->caller, c->node, c->fh, at, c->data, size, &moved);
+	(void)size;
+	message->header.opcode = FB_OP_LOOKUP;
+	message->header.nodeid = GUEST_ROOT;
+	add(message, c->name, strlen(c->name) + 1);
+	message->room = sizeof(struct fb_wire_entry_out);
 }
 
-static int read_4k(struct client *c)
+static uint64_t next_offset(struct client *c, uint32_t size)
 {
-	return transfer(c, false, 4096);
+	return c->sent++ * size % FILE_SIZE;
 }
 
-static int write_4k(struct client *c)
+static void read_data(struct client *c, struct message *message, uint32_t size)
 {
-	return transfer(c, true, 4096);
+	message->header.opcode = FB_OP_READ;
+	message->header.nodeid = c->node;
+	message->in.read = (struct fb_wire_read_in){ .fh = c->fh, .size = size };
+	message->in.read.offset = next_offset(c, size);
+	add(message, &message->in.read, sizeof(message->in.read));
+	message->room = size;
 }
 
-static int read_1m(struct client *c)
+static void write_data(struct client *c, struct message *message, uint32_t size)
 {
-	return transfer(c, false, 1 << 20);
+	message->header.opcode = FB_OP_WRITE;
+	message->header.nodeid = c->node;
+	message->in.write = (struct fb_wire_write_in){ .fh = c->fh, .size = size };
+	message->in.write.offset = next_offset(c, size);
+	add(message, &message->in.write, sizeof(message->in.write));
+	add(message, c->data, size);
+	message->room = sizeof(struct fb_wire_write_out);
 }
 
-static int write_1m(struct client *c)
-{
-	return transfer(c, true, 1 << 20);
-}
+static const struct kind kinds[] = {
+	{ "getattr", getattr, 0 },       { "lookup", lookup, 0 },
+	{ "read-4k", read_data, SMALL }, { "write-4k", write_data, SMALL },
+	{ "read-1m", read_data, BIG },   { "write-1m", write_data, BIG },
+};
 
-/* Many at once: the driver of a guest with as many programs. Counts DEPTH requests. */
-static int getattr_deep(struct client *c)
-{
-	struct {
-		struct fb_wire_in_header header;
-		struct fb_wire_getattr_in in;
-	} message = {
-		.header = { .len = sizeof(message), .opcode = FB_OP_GETATTR, .nodeid = c->node }
-	};
-	struct guest_request *requests[DEPTH];
-	const struct iovec part = { &message, sizeof(message) };
-	int r = 0;
+/* ---- measuring ----------------------------------------------------------------------------- */
 
-	for (unsigned i = 0; i < DEPTH && r == 0; i++) {
-		message.header.unique = guest_unique(c->caller.guest);
-		r = guest_add_parts(c->caller.guest, c->caller.queue, &part, 1, 120, &requests[i]);
-	}
+static void send_one(struct client *c, struct flight *flight)
+{
+	struct message message = { .count = 0 };
+	struct guest *guest = c->caller.guest;
+	int r;
+
+	add(&message, &message.header, sizeof(message.header));
+	kind->fill(c, &message, kind->size);
+	for (unsigned i = 0; i < message.count; i++)
+		message.header.len += (uint32_t)message.parts[i].iov_len;
+	message.header.unique = guest_unique(guest);
+	flight->since_ns = sample_now_ns();
+	r = guest_submit_parts(guest, c->caller.queue, message.parts, message.count,
+			       sizeof(struct fb_wire_out_header) + message.room, &flight->request);
 	if (r < 0)
-		return r;
-	guest_kick(c->caller.guest, c->caller.queue);
-	for (unsigned i = 0; i < DEPTH && r == 0; i++) {
-		uint8_t answer[120];
-		size_t len;
-
-		r = guest_wait(c->caller.guest, requests[i], answer, sizeof(answer), &len);
-	}
-	c->done += DEPTH - 1;
-	return r;
+		die(kind->name, r);
 }
 
-/* ---- measuring ---------------------------------------------------------------------------------- */
+/* Take an answer to any of the requests, which must be a success. */
+static struct flight *receive_one(struct client *c)
+{
+	struct guest *guest = c->caller.guest;
+	struct fb_wire_out_header *header = (void *)c->answer;
+	struct guest_request *request;
+	struct flight *flight = c->flights;
+	size_t len;
+	int r = guest_wait_any(guest, c->caller.queue, guest->options.timeout_ms, &request);
+
+	if (r < 0)
+		die(kind->name, r);
+	while (flight->request != request)
+		flight++;
+	r = guest_wait(guest, request, c->answer, BIG + SMALL, &len);
+	if (r == 0 && header->error < 0)
+		r = header->error;
+	if (r < 0)
+		die(kind->name, r);
+	flight->request = NULL;
+	sample_add(&c->sample, sample_now_ns() - flight->since_ns);
+	return flight;
+}
 
 static void *run(void *arg)
 {
 	struct client *c = arg;
-	double end = now() + c->seconds;
 
-	c->done = 0;
-	while (now() < end) {
-		int r = c->one(c);
-
-		if (r < 0)
-			die("a request", r);
-		c->done++;
-	}
+	memset(&c->sample, 0, sizeof(c->sample));
+	for (unsigned i = 0; i < depth; i++)
+		send_one(c, &c->flights[i]);
+	while (sample_now_ns() < end_ns)
+		send_one(c, receive_one(c));
+	for (unsigned i = 0; i < depth; i++)
+		receive_one(c);
 	return NULL;
 }
 
-static void measure(struct client *clients, unsigned count, const char *name,
-		    int (*one)(struct client *), double mib)
+static void measure(const struct kind *next, double seconds)
 {
-	uint64_t done = 0;
-	double start = now(), rate;
+	static struct sample all;
+	char name[64];
+	uint64_t start;
 
-	for (unsigned i = 0; i < count; i++) {
-		clients[i].one = one;
+	snprintf(name, sizeof(name), "%s/depth-%u/queues-%u", next->name, depth, queues);
+	sample_begin(name);
+	kind = next;
+	start = sample_now_ns();
+	end_ns = start + (uint64_t)(seconds * 1e9);
+	for (unsigned i = 0; i < queues; i++) {
 		if (pthread_create(&clients[i].thread, NULL, run, &clients[i]))
 			die("a thread", -EAGAIN);
 	}
-	for (unsigned i = 0; i < count; i++) {
+	memset(&all, 0, sizeof(all));
+	for (unsigned i = 0; i < queues; i++) {
 		pthread_join(clients[i].thread, NULL);
-		done += clients[i].done;
+		sample_merge(&all, &clients[i].sample);
 	}
-	rate = (double)done / (now() - start);
-	if (mib > 0)
-		printf("%s %.0f %.0f\n", name, rate, rate * mib);
-	else
-		printf("%s %.0f\n", name, rate);
-	fflush(stdout);
+	sample_done(name, &all, (double)(sample_now_ns() - start) / 1e9);
+}
+
+static bool is_wanted(const char *name, char **names)
+{
+	bool none = !*names;
+
+	for (; *names; names++) {
+		if (strcmp(*names, name) == 0)
+			return true;
+	}
+	return none;
+}
+
+/* ---- files --------------------------------------------------------------------------------- */
+
+static char *buffer(size_t size)
+{
+	char *data = aligned_alloc(SMALL, size);
+
+	if (!data)
+		die("memory", -ENOMEM);
+	memset(data, 'b', size);
+	return data;
 }
 
 /* A file of its own for each client, filled. */
 static void prepare(struct client *c, struct guest *guest, unsigned index)
 {
 	struct fb_wire_create_out made;
-	char name[16];
+	size_t moved;
 	int r;
 
 	c->caller = (struct guest_caller){ .guest = guest, .queue = GUEST_REQUESTS + index };
-	c->data = aligned_alloc(4096, 1 << 20);
-	if (!c->data)
-		die("memory", -ENOMEM);
-	memset(c->data, 'b', 1 << 20);
-	snprintf(name, sizeof(name), "bench%u", index);
-	r = guest_create(&c->caller, GUEST_ROOT, name, O_RDWR, 0600, &made);
+	c->data = buffer(BIG);
+	c->answer = buffer(BIG + SMALL);
+	snprintf(c->name, sizeof(c->name), "bench%u", index);
+	r = guest_create(&c->caller, GUEST_ROOT, c->name, O_RDWR, 0600, &made);
 	if (r < 0)
-		die(name, r);
+		die(c->name, r);
 	c->node = made.entry.nodeid;
 	c->fh = made.open.fh;
-	for (c->done = 0; c->done < FILE_SIZE >> 20; c->done++) {
-		r = write_1m(c);
+	for (uint64_t at = 0; at < FILE_SIZE; at += BIG) {
+		r = guest_write(&c->caller, c->node, c->fh, at, c->data, BIG, &moved);
 		if (r < 0)
 			die("filling a file", r);
 	}
 }
 
-static void remove_files(struct client *clients, unsigned count)
+static void remove_file(struct client *c)
 {
-	for (unsigned i = 0; i < count; i++) {
-		char name[16];
+	guest_release(&c->caller, c->node, c->fh);
+	guest_unlink(&c->caller, GUEST_ROOT, c->name);
+	free(c->data);
+	free(c->answer);
+}
 
-		snprintf(name, sizeof(name), "bench%u", i);
-		guest_release(&clients[i].caller, clients[i].node, clients[i].fh);
-		guest_unlink(&clients[i].caller, GUEST_ROOT, name);
-		free(clients[i].data);
+static struct guest *connect_guest(const char *path)
+{
+	struct guest_options options = { .path = path,
+					 .style = FRONT_END_QEMU7,
+					 .queues = queues,
+					 .ring_size = 1024,
+					 .ram_size = 1024u << 20 };
+	struct guest *guest;
+	int r = guest_new(&options, &guest);
+
+	if (r < 0)
+		die(path, r);
+	r = guest_init(guest, MINOR, FLAGS, NULL);
+	if (r < 0)
+		die("INIT", r);
+	return guest;
+}
+
+static unsigned number(const char *text, unsigned most)
+{
+	unsigned long value = strtoul(text, NULL, 10);
+
+	if (value < 1 || value > most) {
+		fprintf(stderr, "guest_bench: %s: a number from 1 to %u is wanted\n", text, most);
+		exit(2);
 	}
+	return (unsigned)value;
 }
 
 int main(int argc, char **argv)
 {
-	static struct client clients[QUEUES_MAX];
-	unsigned queues = argc > 3 ? (unsigned)atoi(argv[3]) : 1;
-	struct guest_options options = {
-		.style = FRONT_END_QEMU7, .queues = queues, .ring_size = 1024, .ram_size = 512 << 20
-	};
 	struct guest *guest;
-	int r;
+	double seconds;
 
-	if (argc < 3 || queues < 1 || queues > QUEUES_MAX) {
-		fprintf(stderr, "usage: guest_bench SOCKET SECONDS [QUEUES]\n");
-		return 1;
+	if (argc > 1 && strcmp(argv[1], "--paced") == 0) {
+		sample_paced();
+		argv++;
+		argc--;
 	}
-	options.path = argv[1];
-	r = guest_new(&options, &guest);
-	if (r < 0)
-		die(argv[1], r);
-	r = guest_init(guest, MINOR, FLAGS, NULL);
-	if (r < 0)
-		die("INIT", r);
-	for (unsigned i = 0; i < queues; i++) {
-		clients[i].seconds = atof(argv[2]);
+	if (argc < 5) {
+		fprintf(stderr, "usage: guest_bench [--paced] SOCKET SECONDS QUEUES DEPTH "
+				"[NAME...]\n");
+		return 2;
+	}
+	seconds = atof(argv[2]);
+	queues = number(argv[3], QUEUES_MAX);
+	depth = number(argv[4], DEPTH_MAX);
+	guest = connect_guest(argv[1]);
+	for (unsigned i = 0; i < queues; i++)
 		prepare(&clients[i], guest, i);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		if (is_wanted(kinds[i].name, argv + 5))
+			measure(&kinds[i], seconds);
 	}
-	measure(clients, queues, "getattr", getattr, 0);
-	measure(clients, queues, "getattr-16", getattr_deep, 0);
-	measure(clients, queues, "lookup", lookup, 0);
-	measure(clients, queues, "read-4k", read_4k, 0);
-	measure(clients, queues, "write-4k", write_4k, 0);
-	measure(clients, queues, "read-1m", read_1m, 1);
-	measure(clients, queues, "write-1m", write_1m, 1);
-	remove_files(clients, queues);
+	for (unsigned i = 0; i < queues; i++)
+		remove_file(&clients[i]);
 	guest_stop(guest);
 	guest_free(guest);
 	return 0;

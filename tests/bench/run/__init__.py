@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What script/bench runs: file-system servers beside each other, over the same folder."""
