@@ -95,16 +95,16 @@ def told_options(given: Options) -> dict[str, object]:
 
 
 def prepare(given: Options, work: pathlib.Path) -> tuple[Results, dict[str, list[Task]]]:
-    fsops, guest_bench = programs.compile_clients(ROOT, work)
     passthrough_ll, reason = programs.compile_passthrough_ll(work)
     if reason:
         complain(f"no passthrough_ll: {reason}")
     found = all_servers(given, passthrough_ll)
     servers.skip_uring(found)
-    mounts = works.mount_tasks(given, work, fsops)
-    tasks = {"native": mounts, "mount": mounts, "guest": works.guest_tasks(given, guest_bench)}
-    kinds = {server.kind for server in found}
-    shown = [each for kind in ("native", "guest") if kind in kinds for task in tasks[kind] for each in task.works]
+    mounts = works.mount_tasks(given, work, programs.compile_fsops(ROOT, work))
+    tasks: dict[str, list[Task]] = {"native": mounts, "mount": mounts, "guest": []}
+    if any(server.kind == "guest" for server in found):
+        tasks["guest"] = works.guest_tasks(given, programs.compile_guest(ROOT, work))
+    shown = [each for kind in ("native", "guest") for task in tasks[kind] for each in task.works]
     results = Results(machine.describe(ROOT, fbfsd_path(), given.directory), told_options(given),
                       datetime.datetime.now().astimezone().isoformat(timespec="seconds"), found, shown)
     return results, tasks

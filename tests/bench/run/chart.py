@@ -58,7 +58,7 @@ def draw_server(axes: Any, run: Run, works: list[Run], name: str, offset: float,
 
 
 def draw(axes: Any, run: Run, title: str, works: list[Run], styles: dict[str, dict[str, Any]],
-         plain: Any) -> None:
+         ticks: Any) -> None:
     names = contestants(run, works)
     for index, name in enumerate(names):
         offset = 0.8 * ((index + 0.5) / len(names) - 0.5)
@@ -67,8 +67,9 @@ def draw(axes: Any, run: Run, title: str, works: list[Run], styles: dict[str, di
         axes.axhspan(row - 0.5, row + 0.5, color="#f2f2f2", zorder=0)
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(ticks)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_minor_formatter(plain)
+    axes.xaxis.set_minor_formatter(lambda *_: "")
     axes.grid(axis="x", which="both", color="#dddddd", linewidth=0.5)
     axes.set_axisbelow(True)
     axes.set_yticks(range(len(works)), [label(work) for work in works])
@@ -88,8 +89,8 @@ def title_of(run: Run) -> str:
             f"{versions.get('fbfsd', '')} ({versions.get('commit', '?')}), {run['date']}")
 
 
-def fill(figure: Any, run: Run, everyone: list[str], plain: Any) -> None:
-    """The panels, two side by side, below a row for the legend. plain makes what writes numbers of an axis."""
+def fill(figure: Any, run: Run, everyone: list[str], ticks: Any) -> None:
+    """The panels, two side by side, below a row for the legend. ticks makes what places the numbers of an axis."""
     groups = {title: works for title, works in panels(run).items() if contestants(run, works)}
     styles = {name: {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[(i + i // 11) % len(MARKERS)]}
               for i, name in enumerate(everyone)}
@@ -102,7 +103,7 @@ def fill(figure: Any, run: Run, everyone: list[str], plain: Any) -> None:
     handles: dict[str, Any] = {}
     for index, title in enumerate(titles):
         axes = figure.add_subplot(grid[1 + index // COLUMNS, index % COLUMNS])
-        draw(axes, run, title, groups[title], styles, plain())
+        draw(axes, run, title, groups[title], styles, ticks())
         handles.update({name: handle for handle, name in zip(*axes.get_legend_handles_labels())})
     legend = figure.add_subplot(grid[0, :])
     legend.axis("off")
@@ -124,7 +125,7 @@ def write(run: Run, paths: list[pathlib.Path]) -> str:
     if not everyone:
         return "no chart: there is nothing to compare"
     figure = pyplot.figure(figsize=(8.5 * COLUMNS, 1), layout="constrained")
-    fill(figure, run, everyone, ticker.LogFormatter)
+    fill(figure, run, everyone, lambda: ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
     figure.suptitle(title_of(run), fontsize=12)
     for path in paths:
         figure.savefig(path, dpi=90)

@@ -12,16 +12,19 @@ EXAMPLES = pathlib.Path("/usr/share/doc/libfuse3-dev/examples")
 CC = ["cc", "-O2", "-std=gnu17", "-D_GNU_SOURCE", "-pthread"]
 
 
-def compile_clients(root: pathlib.Path, work: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
-    """Returns fsops and guest_bench. The guest is that of tests/hostile_guest."""
-    bench, guest = root / "tests/bench", root / "tests/hostile_guest"
-    fsops, guest_bench = work / "fsops", work / "guest_bench"
-    sample = str(bench / "sample.c")
-    subprocess.run([*CC, "-o", str(fsops), str(bench / "fsops.c"), sample], check=True)
-    sources = [*guest.glob("guest*.c"), *guest.glob("front_end*.c")]
-    subprocess.run([*CC, f"-I{root / 'libfb'}", f"-I{root / 'libfb/include'}", f"-I{guest}", "-o",
-                    str(guest_bench), str(bench / "guest_bench.c"), sample, *map(str, sources)], check=True)
-    return fsops, guest_bench
+def compile_fsops(root: pathlib.Path, work: pathlib.Path) -> pathlib.Path:
+    bench, program = root / "tests/bench", work / "fsops"
+    subprocess.run([*CC, "-o", str(program), str(bench / "fsops.c"), str(bench / "sample.c")], check=True)
+    return program
+
+
+def compile_guest(root: pathlib.Path, work: pathlib.Path) -> pathlib.Path:
+    """The guest is that of tests/hostile_guest."""
+    bench, guest, program = root / "tests/bench", root / "tests/hostile_guest", work / "guest_bench"
+    sources = [bench / "guest_bench.c", bench / "sample.c", *guest.glob("guest*.c"), *guest.glob("front_end*.c")]
+    subprocess.run([*CC, f"-I{root / 'libfb'}", f"-I{root / 'libfb/include'}", f"-I{guest}", "-o", str(program),
+                    *map(str, sources)], check=True)
+    return program
 
 
 def copy_example(name: str, work: pathlib.Path) -> None:
