@@ -58,7 +58,8 @@ def work_folder(parent: pathlib.Path) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def uring_enabled(wanted: bool) -> Iterator[None]:
-    before = servers.URING.read_text() if wanted and servers.URING.exists() else ""
+    off = servers.URING.exists() and not servers.uring_is_enabled()
+    before = servers.URING.read_text() if wanted and off else ""
     if before:
         servers.URING.write_text("Y")
     try:
