@@ -13,8 +13,13 @@
 
 /* More is slow: handing a request to another thread costs a few microseconds. */
 #define SLOW_NS 50000u
-/* Nothing counts for more than this: the first time that a worker loses its processor proves nothing. */
+/* Nothing counts for more than this: that a worker lost its processor once proves nothing. */
 #define SAMPLE_MAX_NS (4 * SLOW_NS)
+/* That does prove something. */
+#define STUCK_NS 10000000u
+/* What is believed without proof, and after that: a dozen quick ones, and two dozen, change it. */
+#define UNKNOWN_NS SAMPLE_MAX_NS
+#define DOUBTED_NS (6 * SAMPLE_MAX_NS)
 
 /* Bytes in or out that make a class of their own of the same opcode's requests. */
 #define MUCH (64u << 10)
@@ -36,9 +41,8 @@ unsigned fb_offload_class(const struct fb_req *req)
 
 void fb_offload_expect(struct fb_channel *channel)
 {
-	for (unsigned i = 0; i < FB_OP_ROW_COUNT; i++)
-		if (fb_op_row_at(i)->flags & FB_ROW_WAITS)
-			atomic_store(&channel->service_ns[2 * i], SAMPLE_MAX_NS);
+	for (unsigned class = 0; class < 2 * FB_OP_ROW_COUNT; class ++)
+		atomic_store(&channel->service_ns[class], UNKNOWN_NS);
 }
 
 bool fb_offload_is_slow(const struct fb_req *req)
@@ -52,8 +56,9 @@ void fb_offload_learn(struct fb_channel *channel, unsigned class, uint64_t ns)
 	_Atomic uint32_t *mean = &channel->service_ns[class];
 	uint32_t before = atomic_load_explicit(mean, memory_order_relaxed);
 	uint32_t sample = ns < SAMPLE_MAX_NS ? (uint32_t)ns : SAMPLE_MAX_NS;
+	uint32_t after = ns < STUCK_NS ? (7 * before + sample) / 8 : DOUBTED_NS;
 
-	atomic_store_explicit(mean, (7 * before + sample) / 8, memory_order_relaxed);
+	atomic_store_explicit(mean, after, memory_order_relaxed);
 }
 
 /* ---- threads ----------------------------------------------------------------------------------- */

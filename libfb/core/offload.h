@@ -3,7 +3,8 @@
  * Threads for requests that take long, where others queue up behind the worker that received them
  * (fb_transport.offloads): it goes on, and such a request is completed as one that the driver held back.
  *
- * What takes long is learned: a channel keeps a running mean for each class of requests.
+ * What takes long is learned: a channel keeps a running mean for each class of requests. Until some of
+ * them have been quick they are believed to take long.
  */
 #ifndef FB_CORE_OFFLOAD_H
 #define FB_CORE_OFFLOAD_H
@@ -35,7 +36,7 @@ void fb_offload_quiesce(struct fb_offload *offload);
 /* End the threads. */
 void fb_offload_fini(struct fb_offload *offload);
 
-/* Make a channel expect what the opcode table says: that some requests wait for a disk. */
+/* Make a channel believe that all requests take long. */
 void fb_offload_expect(struct fb_channel *channel);
 
 /* Whether requests like this one, which has been decoded, have taken long on its channel. */

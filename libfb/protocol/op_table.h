@@ -40,7 +40,6 @@
 #define FB_ROW_CREATES 0x800u     /* makes an inode: caller ids must be real (not 0xffffffff) */
 #define FB_ROW_CORE 0x4000u       /* the core has a part in it, even if the driver lacks op */
 #define FB_ROW_TARGET 0x1000u     /* the second name is what a symbolic link points to */
-#define FB_ROW_WAITS 0x8000u      /* likely to wait for a disk or for others */
 #define FB_ROW_BULK 0x2000u       /* the tail is bulk data: it may stay where it was received */
 
 #define FB_OP_TABLE(X)                                                                             \
@@ -77,8 +76,7 @@
 	X(17, STATFS, statfs, statfs, 0, none, 0, NO_TAIL, NO_ROOM, STATFS, 0, EOPNOTSUPP, 0)      \
 	X(18, RELEASE, release, release, 1, release_in, 0, NO_TAIL, NO_ROOM, EMPTY, 0, 0,          \
 	  FB_ROW_NO_CALLER | FB_ROW_CORE)                                                          \
-	X(20, FSYNC, fsync, fsync, 1, fsync_in, 0, NO_TAIL, NO_ROOM, EMPTY, ENOSYS, EOPNOTSUPP,    \
-	  FB_ROW_WAITS)                                                                            \
+	X(20, FSYNC, fsync, fsync, 1, fsync_in, 0, NO_TAIL, NO_ROOM, EMPTY, ENOSYS, EOPNOTSUPP, 0) \
 	X(21, SETXATTR, setxattr, setxattr, 1, setxattr_in, 1, BYTES(setxattr_in, size), NO_ROOM,  \
 	  EMPTY, ENOSYS, EOPNOTSUPP, FB_ROW_MUTATES | FB_ROW_ANY_NAME)                             \
 	X(22, GETXATTR, getxattr, getxattr, 1, getxattr_in, 1, NO_TAIL, ROOM(getxattr_in, size),   \
@@ -97,11 +95,10 @@
 	X(29, RELEASEDIR, releasedir, releasedir, 1, release_in, 0, NO_TAIL, NO_ROOM, EMPTY, 0, 0, \
 	  FB_ROW_NO_CALLER)                                                                        \
 	X(30, FSYNCDIR, fsyncdir, fsyncdir, 2, fsync_in, 0, NO_TAIL, NO_ROOM, EMPTY, ENOSYS,       \
-	  EOPNOTSUPP, FB_ROW_WAITS)                                                                \
+	  EOPNOTSUPP, 0)                                                                           \
 	X(31, GETLK, getlk, getlk, 7, lk_in, 0, NO_TAIL, NO_ROOM, LK, ENOLCK, ENOLCK, 0)           \
 	X(32, SETLK, setlk, setlk, 7, lk_in, 0, NO_TAIL, NO_ROOM, EMPTY, ENOLCK, ENOLCK, 0)        \
-	X(33, SETLKW, setlkw, setlk, 7, lk_in, 0, NO_TAIL, NO_ROOM, EMPTY, ENOLCK, ENOLCK,         \
-	  FB_ROW_WAITS)                                                                            \
+	X(33, SETLKW, setlkw, setlk, 7, lk_in, 0, NO_TAIL, NO_ROOM, EMPTY, ENOLCK, ENOLCK, 0)      \
 	X(34, ACCESS, access, access, 3, access_in, 0, NO_TAIL, NO_ROOM, EMPTY, ENOSYS,            \
 	  EOPNOTSUPP, 0)                                                                           \
 	X(35, CREATE, create, create, 3, create_in, 1, NO_TAIL, NO_ROOM, CREATE, ENOSYS, EPERM,    \
@@ -121,21 +118,21 @@
 	  ARRAY(batch_forget_in, count, forget_one), NO_ROOM, NONE, 0, 0,                          \
 	  FB_ROW_NO_REPLY | FB_ROW_HIPRIO | FB_ROW_BEFORE_INIT | FB_ROW_NO_CALLER)                 \
 	X(43, FALLOCATE, fallocate, fallocate, 19, fallocate_in, 0, NO_TAIL, NO_ROOM, EMPTY,       \
-	  ENOSYS, EOPNOTSUPP, FB_ROW_MUTATES | FB_ROW_WAITS)                                       \
+	  ENOSYS, EOPNOTSUPP, FB_ROW_MUTATES)                                                      \
 	X(44, READDIRPLUS, readdirplus, readdirplus, 21, read_in, 0, NO_TAIL, ROOM(read_in, size), \
 	  DIRENTS, EOPNOTSUPP, EOPNOTSUPP, 0)                                                      \
 	X(45, RENAME2, rename2, rename, 23, rename2_in, 2, NO_TAIL, NO_ROOM, EMPTY, EPERM, EINVAL, \
 	  FB_ROW_MUTATES)                                                                          \
 	X(46, LSEEK, lseek, lseek, 24, lseek_in, 0, NO_TAIL, NO_ROOM, LSEEK, ENOSYS, EINVAL, 0)    \
 	X(47, COPY_FILE_RANGE, copy_file_range, copy_file_range, 28, copy_file_range_in, 0,        \
-	  NO_TAIL, NO_ROOM, WRITE, ENOSYS, EOPNOTSUPP, FB_ROW_MUTATES | FB_ROW_WAITS)              \
+	  NO_TAIL, NO_ROOM, WRITE, ENOSYS, EOPNOTSUPP, FB_ROW_MUTATES)                             \
 	X(48, SETUPMAPPING, setupmapping, setupmapping, 31, setupmapping_in, 0, NO_TAIL, NO_ROOM,  \
 	  EMPTY, ENOSYS, EOPNOTSUPP, 0)                                                            \
 	X(49, REMOVEMAPPING, removemapping, removemapping, 31, removemapping_in, 0,                \
 	  ARRAY(removemapping_in, count, removemapping_one), NO_ROOM, EMPTY, ENOSYS, EOPNOTSUPP,   \
 	  0)                                                                                       \
 	X(50, SYNCFS, syncfs, syncfs, 34, syncfs_in, 0, NO_TAIL, NO_ROOM, EMPTY, ENOSYS,           \
-	  EOPNOTSUPP, FB_ROW_WAITS)                                                                \
+	  EOPNOTSUPP, 0)                                                                           \
 	X(51, TMPFILE, tmpfile, tmpfile, 37, create_in, 1, NO_TAIL, NO_ROOM, CREATE, ENOSYS,       \
 	  EOPNOTSUPP,                                                                              \
 	  FB_ROW_MUTATES | FB_ROW_GIVES_NODE | FB_ROW_GIVES_FILE | FB_ROW_EXTENSIONS |             \
@@ -143,7 +140,7 @@
 	X(52, STATX, statx, statx, 39, statx_in, 0, NO_TAIL, NO_ROOM, STATX, ENOSYS, EOPNOTSUPP,   \
 	  0)                                                                                       \
 	X(53, COPY_FILE_RANGE_64, copy_file_range_64, copy_file_range, 45, copy_file_range_in, 0,  \
-	  NO_TAIL, NO_ROOM, COPY, ENOSYS, EOPNOTSUPP, FB_ROW_MUTATES | FB_ROW_WAITS)
+	  NO_TAIL, NO_ROOM, COPY, ENOSYS, EOPNOTSUPP, FB_ROW_MUTATES)
 
 /*
  * Shapes of answers: name, and the fixed struct they consist of. BYTES and DIRENTS are of variable

@@ -22,6 +22,10 @@
 #define CQ_ENTRIES 64u
 /* Answers that may wait until what has come in meanwhile is served too. */
 #define BUNCH 8u
+/* Bytes of payload that a ring keeps when nothing has come for so long. */
+#define USED_MAX (1u << 20)
+#define IDLE_S 1
+
 /*
  * Descriptors that are registered with the ring. When it goes they are closed from the last to the first:
  * who watches for our end (fusermount3) sees it when the connection has ended too.
@@ -30,6 +34,9 @@ enum { WATCH_FILE, FUSE_FILE, FILE_COUNT };
 /* Completions that belong to no slot. */
 #define OF_WAKE_FD 1u
 #define OF_READ_FD 2u
+
+/* The ring that this thread has started. */
+static _Thread_local struct fb_uring_ring *mine;
 
 /* ---- commands ------------------------------------------------------------------------------- */
 
@@ -84,6 +91,7 @@ static void commit(struct fb_uring_slot *slot)
 {
 	assert(slot->owed);
 	slot->owed = false;
+	slot->ring->used += fb_uring_slot_note_use(slot);
 	command(slot, FB_URING_CMD_COMMIT_AND_FETCH);
 }
 
@@ -202,7 +210,7 @@ int fb_uring_ring_start(struct fb_uring_ring *ring)
 	if (r < 0)
 		return r;
 	ring->started = true;
-	ring->thread = pthread_self();
+	mine = ring;
 	/* Saves a look at the table of descriptors each time; does not matter if it fails. */
 	io_uring_register_ring_fd(&ring->io);
 	watch(ring, ring->wake_fd, OF_WAKE_FD);
@@ -286,6 +294,30 @@ int fb_uring_ring_replace(struct fb_uring_ring *ring)
 
 /* ---- requests --------------------------------------------------------------------------------- */
 
+/* Give memory back that large requests have used. The kernel fills slots only while we are inside it. */
+static void trim(struct fb_uring_ring *ring)
+{
+	for (struct fb_uring_slot *slot = ring->slots; slot; slot = slot->next)
+		if (!slot->owed)
+			ring->used -= fb_uring_slot_trim(slot);
+}
+
+/* Send what is to be sent, and wait; not for ever where memory is to be given back. Returns >= 0 or -errno. */
+static int wait_for_more(struct fb_uring_ring *ring)
+{
+	struct __kernel_timespec idle = { .tv_sec = IDLE_S };
+	struct io_uring_cqe *cqe;
+	int r;
+
+	if (ring->used <= USED_MAX)
+		return io_uring_submit_and_wait(&ring->io, 1);
+	r = io_uring_submit_and_wait_timeout(&ring->io, &cqe, 1, &idle, NULL);
+	if (r != -ETIME)
+		return r;
+	trim(ring);
+	return 0;
+}
+
 /* One system call: send what is to be sent, and wait where nothing is there yet. */
 static int enter(struct fb_uring_ring *ring)
 {
@@ -300,7 +332,7 @@ static int enter(struct fb_uring_ring *ring)
 		atomic_store(&ring->asleep, false);
 		return 0;
 	}
-	r = io_uring_submit_and_wait(&ring->io, 1);
+	r = wait_for_more(ring);
 	atomic_store_explicit(&ring->asleep, false, memory_order_relaxed);
 	fb_uring_home_came(&ring->home, io_uring_cq_ready(&ring->io));
 	/* What is short now may be there in a moment. */
@@ -382,11 +414,13 @@ int fb_uring_ring_receive(struct fb_uring_ring *ring, struct fb_req *req)
 	int r;
 
 	/* A worker leaves its ring only when the connection ends; who comes later comes too late. */
-	if (!pthread_equal(ring->thread, pthread_self()))
+	if (mine != ring)
 		return 0;
 	if (atomic_load_explicit(&ring->done, memory_order_relaxed))
 		commit_done(ring);
 	r = enter(ring);
+	if (r < 0 && r != -EINTR)
+		fb_log(FB_LOG_ERR, "waiting for a request over io_uring: %s", strerror(-r));
 	if (r < 0)
 		return r;
 	if (ring->readable && (ring->read_turn || io_uring_cq_ready(&ring->io) == 0)) {

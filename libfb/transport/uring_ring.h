@@ -13,7 +13,6 @@
 #define FB_TRANSPORT_URING_RING_H
 
 #include <liburing.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,13 +33,13 @@ struct fb_uring_queue {
 
 struct fb_uring_ring {
 	struct io_uring io;
-	bool started;     /* by the thread that receives from it: nobody else can */
-	pthread_t thread; /* that one */
+	bool started; /* by the thread that receives from it: nobody else can */
 	struct fb_uring_home home;
 	int read_fd;    /* of /dev/fuse, whose messages are told of too; or -1 */
 	bool readable;  /* it may have one */
 	bool read_turn; /* the last message was the ring's: it is the descriptor's turn */
 	size_t payload_size;
+	size_t used; /* bytes of all payloads that have memory, as far as it matters */
 	struct fb_uring_slot *slots;
 	struct fb_uring_slot *last;           /* that a request came in */
 	_Atomic(struct fb_uring_slot *) done; /* answered by other threads */

@@ -11,6 +11,8 @@
 #include "core/transport.h"
 #include "protocol/decode.h"
 
+/* Bytes of payload that stay. */
+#define KEPT (64u << 10)
 #define IN_HEADER sizeof(struct fb_wire_in_header)
 #define OUT_HEADER sizeof(struct fb_wire_out_header)
 
@@ -65,6 +67,7 @@ static size_t assemble(struct fb_uring_slot *slot, struct fb_req *req, size_t *r
 	memcpy(to + IN_HEADER + fixed, slot->payload, head - IN_HEADER - fixed);
 	slot->rest.iov_base = slot->payload + (head - IN_HEADER - fixed);
 	slot->rest.iov_len = header->len - head;
+	slot->came = used;
 	*ret_head = head;
 	return header->len;
 }
@@ -116,4 +119,27 @@ void fb_uring_slot_fill_empty(struct fb_uring_slot *slot)
 	const struct fb_wire_out_header header = { .len = OUT_HEADER, .unique = slot->commit_id };
 
 	fill(slot, &header, 0);
+}
+
+size_t fb_uring_slot_note_use(struct fb_uring_slot *slot)
+{
+	size_t now = slot->header->ring_ent_in_out.payload_sz, before = slot->used;
+
+	if (now < slot->came)
+		now = slot->came;
+	if (now <= before)
+		return 0;
+	slot->used = now;
+	return now - before;
+}
+
+size_t fb_uring_slot_trim(struct fb_uring_slot *slot)
+{
+	size_t freed = slot->used > KEPT ? slot->used - KEPT : 0;
+
+	if (freed == 0)
+		return 0;
+	madvise(slot->payload + KEPT, slot->payload_size - KEPT, MADV_DONTNEED);
+	slot->used = KEPT;
+	return freed;
 }

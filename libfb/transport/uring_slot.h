@@ -33,6 +33,8 @@ struct fb_uring_slot {
 	size_t payload_size;
 	struct iovec registered[2]; /* header and payload, as the kernel is told */
 	struct iovec rest;          /* bulk data of the request in it */
+	size_t came;                /* bytes of payload in the request */
+	size_t used;                /* bytes of payload that have memory */
 	uint64_t commit_id;
 	bool owed; /* a request is in it that has not been answered */
 };
@@ -53,5 +55,11 @@ void fb_uring_slot_fill(struct fb_uring_slot *slot, const struct fb_answer *answ
 
 /* The same for a request that expects no answer: the slot has to be given back all the same. */
 void fb_uring_slot_fill_empty(struct fb_uring_slot *slot);
+
+/* An answer is in it: see how much of the payload has memory by now. Returns by how much it has grown. */
+size_t fb_uring_slot_note_use(struct fb_uring_slot *slot);
+
+/* Give the memory of the payload back but for its beginning. Returns how many bytes. */
+size_t fb_uring_slot_trim(struct fb_uring_slot *slot);
 
 #endif

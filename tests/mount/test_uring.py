@@ -159,9 +159,10 @@ def test_resident_memory(ring):
 
     pids = [in_background(lambda n=n: act(n)) for n in range(8)]
     assert [reap(pid, 60) for pid in pids] == [0] * len(pids)
-    resident = status_of(server.pid, "VmRSS") * 1024
-    print(f"resident: {resident / MIB:.1f} MiB")
-    assert resident <= RESIDENT_MAX
+    print(f"resident: {status_of(server.pid, 'VmRSS') / 1024:.1f} MiB")
+    # What large requests have used is given back after a second without any.
+    wait_until("memory is given back", 3, lambda: status_of(server.pid, "VmRSS") * 1024 <= RESIDENT_MAX)
+    print(f"later: {status_of(server.pid, 'VmRSS') / 1024:.1f} MiB")
 
 
 def test_idle_costs_nothing(ring):
