@@ -260,10 +260,15 @@ class Served:
 
     def statistics(self):
         """Requests by opcode; "pending" is what is being served."""
-        self.stats_path.unlink(missing_ok=True)
-        os.kill(self.pid, signal.SIGUSR1)
+        asked = 0.0
 
         def whole():
+            nonlocal asked
+            # Asked again now and then: what is counted while it is being written does not fit together.
+            if time.monotonic() - asked > SLOWER:
+                self.stats_path.unlink(missing_ok=True)
+                os.kill(self.pid, signal.SIGUSR1)
+                asked = time.monotonic()
             with contextlib.suppress(FileNotFoundError):
                 text = self.stats_path.read_text()
                 rows = re.findall(r"^([A-Z_0-9a-z]+) +(\d+) +(\d+) +(\d+) +(\d+) +\d+us", text, re.M)
