@@ -102,3 +102,17 @@ void fb_trace_answer(struct fb_req *req, int error, size_t bytes_out, uint64_t l
 	put(&line, " (%" PRIu64 " us)", latency_ns / 1000);
 	trace(atomic_load(&session->trace_arg), line.text);
 }
+
+void fb_trace_say(struct fb_session *session, const char *format, ...)
+{
+	fb_trace_fn *trace = atomic_load(&session->trace);
+	char text[LINE_MAX_BYTES];
+	va_list args;
+
+	if (!trace)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	trace(atomic_load(&session->trace_arg), text);
+}

@@ -15,6 +15,7 @@
 #include "core/keeper.h"
 #include "core/scope.h"
 #include "core/session.h"
+#include "core/trace.h"
 #include "transport/dev_fuse.h"
 #include "transport/fuse_channel.h"
 #include "transport/fuse_fd.h"
@@ -258,6 +259,9 @@ static void go_on(struct fb_dev_fuse *fuse)
 	fuse->transport.offloads = !fuse->uring->alone;
 	fuse->transport.name = "io_uring";
 	atomic_store(&fuse->uring->state, STATE_ON);
+	fb_log(FB_LOG_DEBUG, "requests come over io_uring: %u queues, %u workers",
+	       fuse->uring->plan.queue_count, fuse->uring->plan.workers);
+	fb_trace_say(fuse->transport.session, "requests come over io_uring");
 }
 
 void fb_uring_switch(struct fb_dev_fuse *fuse, struct fb_fuse_channel *own)
