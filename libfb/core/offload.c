@@ -70,6 +70,7 @@ void fb_offload_init(struct fb_offload *offload, unsigned most)
 	pthread_cond_init(&offload->ended, NULL);
 	offload->last = &offload->first;
 	offload->most = most;
+	pthread_getaffinity_np(pthread_self(), sizeof(offload->anywhere), &offload->anywhere);
 }
 
 /* Take the next request, or NULL when all is over. */
@@ -105,6 +106,8 @@ static void *thread_main(void *arg)
 	struct fb_offload_thread *self = arg;
 	struct fb_req *req;
 
+	pthread_setaffinity_np(pthread_self(), sizeof(self->offload->anywhere),
+			       &self->offload->anywhere);
 	while ((req = take(self->offload))) {
 		fb_dispatch_offloaded(req);
 		done(self->offload);

@@ -10,6 +10,7 @@
 #define FB_CORE_OFFLOAD_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,6 +27,7 @@ struct fb_offload {
 	unsigned waiting, idle, running, count, most;
 	struct fb_offload_thread *threads;
 	bool stopping;
+	cpu_set_t anywhere; /* where its threads may run: a worker that starts one may be bound */
 };
 
 void fb_offload_init(struct fb_offload *offload, unsigned most);
