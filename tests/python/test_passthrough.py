@@ -11,6 +11,7 @@ from typing import Any
 import libfb
 import pytest
 from libfb.testing import Client
+from programs import needs_mount
 
 OPERATIONS = (
     "lookup", "getattr", "setattr", "readlink", "symlink", "mknod", "mkdir", "unlink", "rmdir",
@@ -261,3 +262,27 @@ def test_options_are_checked(source: pathlib.Path) -> None:
         assert raised.value.errno == errno.EROFS
     with pytest.raises(OSError):
         Client(libfb.Passthrough(source / "missing"))
+
+
+@needs_mount
+def test_methods_over_a_passthrough_see_the_data(tmp_path: pathlib.Path) -> None:
+    class Loud(libfb.Passthrough):
+        def read(self, node: Any, fh: Any, off: int, size: int) -> bytes:
+            return bytes(super().read(node, fh, off, size)).upper()
+
+    class Shy(libfb.Passthrough):
+        def write(self, node: Any, fh: Any, off: int, data: Any) -> int:
+            return super().write(node, fh, off, bytes(data).lower())
+
+    source, folder = tmp_path / "source", tmp_path / "mount"
+    source.mkdir()
+    folder.mkdir()
+    with libfb.mount(Shy(source), folder) as m:
+        (folder / "file").write_text("Text")
+        assert not m.agreed().wanted & libfb.InitFlags.PASSTHROUGH
+    assert (source / "file").read_text() == "text"
+    with libfb.mount(Loud(source), folder):
+        assert (folder / "file").read_text() == "TEXT"
+    if os.geteuid() == 0:  # the kernel lets nobody else have it
+        with libfb.mount(libfb.Passthrough(source), folder) as m:
+            assert not (m.agreed().offered & ~m.agreed().wanted) & libfb.InitFlags.PASSTHROUGH

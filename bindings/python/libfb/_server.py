@@ -98,6 +98,8 @@ class Server:
         source = None
         if fs._layer == LAYER_LOWER:
             directory, lower = _passthrough_options(fs)
+            if lower.kernel_passthrough == swig.DEFAULT and self._methods.keys() & {"read", "write"}:
+                lower.kernel_passthrough = swig.OFF  # data past the server would be past them, too
             source = (directory, lower.pointer())
         return swig.session_new(fs, self, fs._layer, arity, self._config, session, source)
 
