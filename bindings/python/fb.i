@@ -171,6 +171,7 @@ typedef unsigned int gid_t;
 #define FREE_STRING(field) free((char *)(uintptr_t)$self->field);
 %fb_sized(fb_session_options, )
 %fb_sized(fb_session_stats, )
+%immutable fb_session_stats::transport; /* static: not ours to free */
 %fb_sized(fb_mount_options, FREE_STRING(source) FREE_STRING(subtype) FREE_STRING(options))
 %fb_sized(fb_virtio_fs_options, FREE_STRING(tag))
 %fb_sized(fb_passthrough_options, FREE_STRING(xattr_map))

@@ -2,6 +2,7 @@
 """Programs that serve, and guests that use what they serve, for the tests beside this file."""
 from __future__ import annotations
 
+import importlib.util
 import os
 import pathlib
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import IO
 
@@ -51,6 +53,17 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = SECOND
 def is_mounted(path: str | os.PathLike[str]) -> bool:
     """Whether a FUSE file system is mounted there; does not ask it."""
     return bool(guardian.connections(os.fspath(path)))
+
+
+def uring_switched_on() -> AbstractContextManager[object]:
+    """While it lasts the kernel offers io_uring; skips where it can not, with the reason."""
+    path = pathlib.Path(__file__).parent.parent / "mount" / "transport.py"
+    spec = importlib.util.spec_from_file_location("mount_transport", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    switched_on: Callable[[], AbstractContextManager[object]] = module.switched_on
+    return switched_on()
 
 
 class Program:

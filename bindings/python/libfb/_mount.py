@@ -12,11 +12,32 @@ from contextlib import contextmanager
 from typing import Any
 
 from ._binding import swig
+from ._errors import log
 from ._fs import FileSystem
 from ._notify import Notifications
 from ._server import Server
 
 READY_TIMEOUT = 30.0
+
+#: How requests come from the kernel, by the names that `mount` takes.
+TRANSPORTS = {
+    "auto": swig.TRANSPORT_AUTO,
+    "dev-fuse": swig.TRANSPORT_DEV_FUSE,
+    "io-uring": swig.TRANSPORT_IO_URING,
+}
+
+
+def _transport_of(name: str, is_async: bool) -> int:
+    """What to ask of the library; ValueError for an unknown name."""
+    if name not in TRANSPORTS:
+        raise ValueError(f"transport {name!r} is none of {', '.join(TRANSPORTS)}")
+    if not is_async:
+        return TRANSPORTS[name]
+    # An event loop waits for a descriptor, which the library's rings do not have.
+    if name == "io-uring":
+        log.warning("no io_uring, requests come through /dev/fuse: async handlers are served by an "
+                    "event loop, which can not wait for io_uring")
+    return swig.TRANSPORT_DEV_FUSE
 
 
 @contextmanager
@@ -41,7 +62,8 @@ class Mount(Server, Notifications):
     def __init__(self, fs: FileSystem, mountpoint: str | bytes | os.PathLike[str], *,
                  options: str = "", source: str | None = None, subtype: str | None = None,
                  replace: bool = False, auto_unmount: bool = False,
-                 default_permissions: bool = True, **session: Any) -> None:
+                 default_permissions: bool = True, transport: str = "auto",
+                 **session: Any) -> None:
         super().__init__(fs, **session)
         self.mountpoint = os.fspath(mountpoint)
         self._task: asyncio.Task[None] | None = None
@@ -56,6 +78,7 @@ class Mount(Server, Notifications):
         how.replace_stale = replace
         how.auto_unmount = auto_unmount
         try:
+            how.transport = _transport_of(transport, self.is_async)
             swig.mount(self.handle, self.mountpoint, how)
         except BaseException:
             self.close()
@@ -131,6 +154,11 @@ def mount(fs: FileSystem, mountpoint: str | bytes | os.PathLike[str], **options:
     replace: first clear what a dead server left at the mountpoint. auto_unmount: unmount when this
     process dies. default_permissions (True): the kernel checks modes and owners. workers, timeouts and
     the rest: see `Server`.
+
+    transport: how requests come from the kernel. "io-uring" takes one system call for each instead of
+    two. It needs Linux 6.14, root to have written 1 to /sys/module/fuse/parameters/enable_uring, one
+    worker and no async handlers; else the log (logger "libfb") says why not, and it is "dev-fuse". "auto", the default: io-uring where that
+    can be, without a word where not. `Server.transport` tells what became of it.
 
     Called in a running event loop with async handlers, it serves in that loop, from ``async with`` on.
     Raises OSError that says what to do, and what init() raised; nothing stays mounted then.

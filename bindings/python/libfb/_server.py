@@ -288,6 +288,15 @@ class Server:
         of counts: bucket n is for latencies below 2**n us)."""
         return swig.session_statistics(self.handle)
 
+    @property
+    def transport(self) -> str:
+        """How requests come: "/dev/fuse", "io_uring", "virtio-fs" or "loopback"; "" without any.
+        A mount begins with /dev/fuse: that it goes on with io_uring shows once a request was answered.
+        """
+        figures = swig.session_stats()
+        swig.session_stats_all(self.handle, figures)
+        return figures.transport or ""
+
     def agreed(self) -> Conn:
         """What was agreed with the client; zeros before it has greeted."""
         return swig.session_agreed(self.handle)

@@ -39,6 +39,8 @@ class session_stats(_Struct):
     workers: int
     workers_peak: int
     pending: int
+    @property
+    def transport(self) -> str | None: ...
 
 class mount_options(_Struct):
     source: str | None
@@ -46,6 +48,7 @@ class mount_options(_Struct):
     options: str | None
     auto_unmount: bool
     replace_stale: bool
+    transport: int
 
 class virtio_fs_options(_Struct):
     tag: str | None
@@ -262,6 +265,9 @@ MAPPING_READ: Final[int]
 REQ_HOOKS_MAX: Final[int]
 STATS_BUCKETS: Final[int]
 VIRTIO_FS_TAG_MAX: Final[int]
+TRANSPORT_AUTO: Final[int]
+TRANSPORT_DEV_FUSE: Final[int]
+TRANSPORT_IO_URING: Final[int]
 CACHE_AUTO: Final[int]
 CACHE_NEVER: Final[int]
 CACHE_METADATA: Final[int]

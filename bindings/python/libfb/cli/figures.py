@@ -33,11 +33,12 @@ def _bars(buckets: list[int]) -> str:
     return f"{_time(2 ** used[0])} {bars}" if used else ""
 
 
-def table(statistics: dict[str, dict[str, Any]]) -> str:
+def table(statistics: dict[str, dict[str, Any]], transport: str) -> str:
     """statistics() of a server as text, the most frequent opcode first."""
     if not statistics:
         return "libfb: no requests so far\n"
-    lines = [f"{'operation':<16}{'requests':>10}{'errors':>8}{'mean':>9}{'p50 <':>9}{'p99 <':>9}"
+    lines = [f"libfb: requests over {transport}",
+             f"{'operation':<16}{'requests':>10}{'errors':>8}{'mean':>9}{'p50 <':>9}{'p99 <':>9}"
              "  from, histogram (powers of 2)"]
     for name in sorted(statistics, key=lambda name: -int(statistics[name]["requests"])):
         one = statistics[name]

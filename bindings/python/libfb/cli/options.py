@@ -9,6 +9,8 @@ import grp
 import importlib.metadata
 from typing import Any
 
+from .._mount import TRANSPORTS
+
 DESCRIPTION = """\
 Serve a file system that is a Python class: mount it here, or share it with virtual machines.
 
@@ -95,6 +97,9 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         help="mount options, as after mount -o: ro, allow_other, …; repeatable")
     add("--replace", action="store_true",
         help="first clear what a dead server left at the mountpoint")
+    add("--transport", metavar="NAME", choices=tuple(TRANSPORTS), default="auto",
+        help="how requests come from the kernel: io-uring (Linux 6.14, where root has enabled it, with "
+             "one worker), dev-fuse, or auto, which is io-uring where that can be")
     add = parser.add_argument_group("virtual machines").add_argument
     add("--vhost-user", metavar="SOCKET", help="serve machine monitors that connect to this socket")
     add("--tag", help="name by which guests mount it; the default is the name of the class")
@@ -139,8 +144,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
                 parser.error(f"--{name.replace('_', '-')} is for --vhost-user")
         if options.group >= 0:
             parser.error("--group is for --vhost-user")
-    elif options.mount_options or options.replace:
-        parser.error("-o and --replace are for mounts")
+    elif options.mount_options or options.replace or options.transport != "auto":
+        parser.error("-o, --replace and --transport are for mounts")
     if options.daemon and (options.pdb or options.trace):
         parser.error("--pdb and --trace need the foreground: --daemon has no terminal")
     return options

@@ -99,7 +99,8 @@ def _open(options: argparse.Namespace, fs: FileSystem) -> Running:
     try:
         if options.vhost_user is None:
             return _mount.mount(fs, options.mountpoint, options=",".join(options.mount_options),
-                                replace=options.replace, workers=options.workers)
+                                replace=options.replace, transport=options.transport,
+                                workers=options.workers)
         return _vhost_user.vhost_user(fs, options.vhost_user, tag=tag_of(options),
                                       group=options.group, keep_listening=not options.once,
                                       workers=options.workers)
@@ -146,7 +147,7 @@ def _extras(options: argparse.Namespace, target: Target, server: Running) -> Ite
 def _print_figures(server: Running) -> None:
     session = server.server if isinstance(server, _vhost_user.VhostUser) else server
     try:
-        text = figures.table(session.statistics()) if session else ""
+        text = figures.table(session.statistics(), session.transport) if session else ""
     except RuntimeError:  # it has ended this very moment
         text = ""
     sys.stderr.write(text or "libfb: no machine is connected\n")
