@@ -197,8 +197,10 @@ uint64_t fb_uring_prepare(struct fb_transport *transport, const struct fb_conn *
 	if (wait_for_workers(fuse))
 		r = make_rings(fuse);
 	if (r < 0) {
-		fb_log(FB_LOG_WARNING, "no io_uring, requests come through /dev/fuse: %s",
-		       strerror(-r));
+		/* An event loop is no news. */
+		fb_log(r == -EOPNOTSUPP ? FB_LOG_DEBUG : FB_LOG_WARNING,
+		       "no io_uring, requests come through /dev/fuse: %s",
+		       r == -EOPNOTSUPP ? "an event loop serves them" : strerror(-r));
 		return FB_INIT_OVER_IO_URING;
 	}
 	/* Answers are put where the kernel looks for them; a ring has one thread for ever. */
