@@ -153,6 +153,15 @@ static bool opens_for_change(const struct fb_req *req)
 	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
 }
 
+/* Whether the driver holds back as many requests as it may. Those in other threads are not held back. */
+static bool is_full(struct fb_session *session)
+{
+	uint64_t offloaded = atomic_load_explicit(&session->offload.inside, memory_order_relaxed);
+
+	return atomic_load_explicit(&session->pending, memory_order_relaxed) >=
+	       session->options.max_pending + offloaded;
+}
+
 static int check(struct fb_req *req, const struct handler *handler)
 {
 	const struct fb_op_row *row = req->args.row;
@@ -163,9 +172,8 @@ static int check(struct fb_req *req, const struct handler *handler)
 		return -EROFS;
 	if (!(row->flags & FB_ROW_CORE) && !has_op(session, handler->op))
 		return row->absent ? -row->absent : fb_answer_absent(req);
-	if (atomic_load_explicit(&session->pending, memory_order_relaxed) >=
-		    session->options.max_pending &&
-	    !(row->flags & (FB_ROW_NO_REPLY | FB_ROW_HIPRIO | FB_ROW_NO_CALLER)))
+	if (!(row->flags & (FB_ROW_NO_REPLY | FB_ROW_HIPRIO | FB_ROW_NO_CALLER)) &&
+	    is_full(session))
 		return -ENOMEM;
 	return 1;
 }
@@ -177,9 +185,6 @@ static int dispatch(struct fb_req *req)
 	int r;
 
 	FB_PROBE_BEGIN(req->args.header.unique, row->opcode, req->args.header.nodeid);
-	/* Who waits for no answer is not interrupted; NOTIFY_REPLY even has a unique of ours. */
-	if (!(row->flags & FB_ROW_NO_REPLY))
-		fb_interrupts_begin(req->channel->session, req);
 	r = check(req, handler);
 	if (r <= 0)
 		return r;
@@ -235,11 +240,22 @@ static void keep_pending(struct fb_channel *channel, struct fb_req *req)
 	}
 }
 
+/*
+ * Whether a request may wait for other threads. An interrupt is for those who are in them, a goodbye
+ * waits for them, and so may a greeting.
+ */
+static bool can_wait(const struct fb_op_row *row)
+{
+	return handlers[row->index].op != NO_OP &&
+	       !(row->flags & (FB_ROW_HIPRIO | FB_ROW_BEFORE_INIT));
+}
+
 /* Whether another thread serves a request now, so that those behind it need not wait. */
 static bool is_offloaded(struct fb_channel *channel, struct fb_req *req)
 {
 	return atomic_load_explicit(&channel->transport->offloads, memory_order_relaxed) &&
-	       fb_offload_is_slow(req) && fb_offload_push(&channel->session->offload, req);
+	       can_wait(req->args.row) && fb_offload_is_slow(req) &&
+	       fb_offload_push(&channel->session->offload, req);
 }
 
 /* The operation has returned its result. */
@@ -254,6 +270,23 @@ static void answer(struct fb_channel *channel, struct fb_req *req, int r)
 	req->by_worker = true;
 	fb_reply(req, r);
 	fb_pool_give(&channel->pool, req);
+}
+
+/* Have the driver serve a request that is in order, here or in another thread. */
+static void run(struct fb_channel *channel, struct fb_req *req)
+{
+	int r;
+
+	/* Who waits for no answer is not interrupted; NOTIFY_REPLY even has a unique of ours. */
+	if (!(req->args.row->flags & FB_ROW_NO_REPLY))
+		fb_interrupts_begin(channel->session, req);
+	if (is_offloaded(channel, req))
+		return;
+	r = dispatch(req);
+	if (r == FB_PENDING)
+		keep_pending(channel, req);
+	else
+		answer(channel, req, r);
 }
 
 /* Count up a number that only this thread writes. */
@@ -303,36 +336,38 @@ void fb_channel_serve(struct fb_channel *channel, struct fb_req *req)
 		r = req->fault;
 	if (r < 0)
 		refuse(channel->session, req, r);
-	else if (is_duplicate(channel->session, req))
-		req->duplicate = true;
-	else if (is_offloaded(channel, req))
-		r = FB_PENDING;
 	else
-		r = dispatch(req);
-	if (r == FB_PENDING)
-		keep_pending(channel, req);
-	else
+		req->duplicate = is_duplicate(channel->session, req);
+	if (r < 0 || req->duplicate)
 		answer(channel, req, r);
+	else
+		run(channel, req);
 	active = outer;
 	step(&channel->ended, memory_order_release);
+}
+
+/* One more of RETURNED and ANSWERED; with both a request goes, which other threads than its worker had. */
+static void pass(struct fb_req *req, unsigned mine, unsigned other)
+{
+	struct fb_channel *channel = req->channel;
+	struct fb_session *session = channel->session;
+
+	if (!(atomic_fetch_or(&req->progress, mine) & other))
+		return;
+	fb_pool_return(&channel->pool, req);
+	/* Last of all: a session that ends waits for this before it frees everything. */
+	atomic_fetch_sub(&session->pending, 1);
 }
 
 /* The result of a request that its worker holds back is there. Returns 0 or -EALREADY. */
 static int finish(struct fb_req *req, int result)
 {
-	struct fb_channel *channel = req->channel;
-	struct fb_session *session = channel->session;
-
 	if (atomic_fetch_or(&req->progress, FB_REQ_CLAIMED) & FB_REQ_CLAIMED) {
 		fb_log(FB_LOG_ERR, "the driver completed a request twice");
 		return fb_fail(EALREADY, "the request had been completed before");
 	}
 	fb_reply(req, result);
-	if (atomic_fetch_or(&req->progress, FB_REQ_ANSWERED) & FB_REQ_RETURNED) {
-		fb_pool_return(&channel->pool, req);
-		/* Last of all: a session that ends waits for this before it frees everything. */
-		atomic_fetch_sub(&session->pending, 1);
-	}
+	pass(req, FB_REQ_ANSWERED, FB_REQ_RETURNED);
 	return 0;
 }
 
@@ -352,18 +387,18 @@ int fb_req_complete(struct fb_req *req, int result)
 
 void fb_dispatch_offloaded(struct fb_req *req)
 {
-	struct fb_channel *channel = req->channel;
-	unsigned class = fb_offload_class(req);
 	uint64_t begun = fb_now_ns();
 	int r;
 
 	active = true;
 	r = dispatch(req);
-	fb_offload_learn(channel, class, fb_now_ns() - begun);
+	fb_offload_learn(req->channel, fb_offload_class(req), fb_now_ns() - begun);
 	/* A mistake of the driver's is logged; it has its answer. */
-	r = r == FB_PENDING ? 0 : finish(req, r);
+	if (r != FB_PENDING)
+		(void)finish(req, r);
+	/* Not before: whoever has completed it, this thread has used it. */
+	pass(req, FB_REQ_RETURNED, FB_REQ_ANSWERED);
 	active = false;
-	(void)r;
 }
 
 int fb_req_push_hook(struct fb_req *req, int (*hook)(struct fb_req *req, void *arg, int result),

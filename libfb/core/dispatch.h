@@ -26,10 +26,7 @@ void fb_channel_begin(struct fb_channel *channel);
  */
 void fb_channel_serve(struct fb_channel *channel, struct fb_req *req);
 
-/*
- * Serve a request that its worker has decoded and counts as held back, in another thread
- * (core/offload.h).
- */
+/* Serve a request that its worker has decoded and that counts as pending, in another thread. */
 void fb_dispatch_offloaded(struct fb_req *req);
 
 /* Whether this thread is inside fb_channel_serve(), so that the client may be waiting for it. */

@@ -8,6 +8,7 @@
 #include "core/dispatch.h"
 #include "core/req.h"
 #include "core/scope.h"
+#include "core/session.h"
 #include "core/thread.h"
 #include "protocol/op_row.h"
 
@@ -67,7 +68,6 @@ void fb_offload_init(struct fb_offload *offload, unsigned most)
 {
 	pthread_mutex_init(&offload->lock, NULL);
 	pthread_cond_init(&offload->changed, NULL);
-	pthread_cond_init(&offload->ended, NULL);
 	offload->last = &offload->first;
 	offload->most = most;
 	pthread_getaffinity_np(pthread_self(), sizeof(offload->anywhere), &offload->anywhere);
@@ -90,15 +90,7 @@ static struct fb_req *take(struct fb_offload *offload)
 	if (!offload->first)
 		offload->last = &offload->first;
 	offload->waiting--;
-	offload->running++;
 	return req;
-}
-
-static void done(struct fb_offload *offload)
-{
-	FB_SCOPED_LOCK(&offload->lock);
-	if (--offload->running == 0)
-		pthread_cond_broadcast(&offload->ended);
 }
 
 static void *thread_main(void *arg)
@@ -110,7 +102,7 @@ static void *thread_main(void *arg)
 			       &self->offload->anywhere);
 	while ((req = take(self->offload))) {
 		fb_dispatch_offloaded(req);
-		done(self->offload);
+		atomic_fetch_sub(&self->offload->inside, 1);
 	}
 	return NULL;
 }
@@ -140,6 +132,9 @@ bool fb_offload_push(struct fb_offload *offload, struct fb_req *req)
 		add_thread(offload);
 	if (offload->count == 0)
 		return false;
+	/* In this order: those held back, the difference, are never more than there are. */
+	atomic_fetch_add(&offload->inside, 1);
+	atomic_fetch_add(&req->channel->session->pending, 1);
 	req->next = NULL;
 	*offload->last = req;
 	offload->last = &req->next;
@@ -148,11 +143,9 @@ bool fb_offload_push(struct fb_offload *offload, struct fb_req *req)
 	return true;
 }
 
-void fb_offload_quiesce(struct fb_offload *offload)
+bool fb_offload_is_quiet(const struct fb_offload *offload)
 {
-	FB_SCOPED_LOCK(&offload->lock);
-	while (offload->running > 0 || offload->waiting > 0)
-		pthread_cond_wait(&offload->ended, &offload->lock);
+	return atomic_load(&offload->inside) == 0;
 }
 
 void fb_offload_fini(struct fb_offload *offload)
@@ -168,7 +161,6 @@ void fb_offload_fini(struct fb_offload *offload)
 		pthread_join(thread->thread, NULL);
 		free(thread);
 	}
-	pthread_cond_destroy(&offload->ended);
 	pthread_cond_destroy(&offload->changed);
 	pthread_mutex_destroy(&offload->lock);
 }

@@ -22,18 +22,18 @@ struct fb_session;
 struct fb_offload {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;       /* there is work, or all is over */
-	pthread_cond_t ended;         /* nobody is in the driver */
-	struct fb_req *first, **last; /* under lock, as all that follows */
-	unsigned waiting, idle, running, count, most;
+	struct fb_req *first, **last; /* under lock, as all down to stopping */
+	unsigned waiting, idle, count, most;
 	struct fb_offload_thread *threads;
 	bool stopping;
 	cpu_set_t anywhere; /* where its threads may run: a worker that starts one may be bound */
+	_Atomic unsigned inside; /* requests that wait or are in the driver */
 };
 
 void fb_offload_init(struct fb_offload *offload, unsigned most);
 
-/* Wait until nobody is inside the driver, and no request waits. */
-void fb_offload_quiesce(struct fb_offload *offload);
+/* Whether nobody is inside the driver, and no request waits. */
+bool fb_offload_is_quiet(const struct fb_offload *offload);
 
 /* End the threads. */
 void fb_offload_fini(struct fb_offload *offload);
@@ -50,7 +50,10 @@ void fb_offload_learn(struct fb_channel *channel, unsigned class, uint64_t ns);
 /* The class of a request: its row, and whether much data comes with it or is asked for. */
 unsigned fb_offload_class(const struct fb_req *req);
 
-/* Have another thread serve a request that has been decoded. Returns whether one does. */
+/*
+ * Have another thread serve a request that has been decoded: it counts as pending, and is that thread's
+ * from then on. Returns whether one does.
+ */
 bool fb_offload_push(struct fb_offload *offload, struct fb_req *req);
 
 #endif

@@ -252,7 +252,8 @@ static void quiesce(struct fb_session *session, const struct fb_channel *own)
 void fb_session_quiesce(struct fb_session *session)
 {
 	quiesce(session, NULL);
-	fb_offload_quiesce(&session->offload);
+	while (!fb_offload_is_quiet(&session->offload))
+		poll(NULL, 0, QUIESCE_MS);
 }
 
 void fb_session_end(struct fb_session *session, const struct fb_channel *own)
@@ -268,7 +269,11 @@ void fb_session_end(struct fb_session *session, const struct fb_channel *own)
 		return;
 	fb_interrupts_all(session);
 	quiesce(session, own);
-	fb_offload_quiesce(&session->offload);
+	/* Again and again: those that wait for a thread begin only now. */
+	while (!fb_offload_is_quiet(&session->offload)) {
+		fb_interrupts_all(session);
+		poll(NULL, 0, QUIESCE_MS);
+	}
 	drain(session);
 	fb_backings_clear(&session->backings, session->transport);
 	if (session->ops.destroy)
