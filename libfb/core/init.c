@@ -81,8 +81,7 @@ static uint64_t impossible(const struct fb_session *session, const struct fb_con
 	/* Writes that the core serves from a backing descriptor clear no set-id bits. */
 	if (!session->ops.write)
 		out |= FB_INIT_HANDLE_KILLPRIV | FB_INIT_HANDLE_KILLPRIV_V2;
-	if (!session->transport->features_wanted)
-		out |= FB_INIT_OVER_IO_URING;
+	out |= FB_INIT_OVER_IO_URING & ~session->transport->features_wanted;
 	if (conn->max_stack_depth < 1 || conn->max_stack_depth > 2 ||
 	    !session->transport->ops->backing_open)
 		out |= FB_INIT_PASSTHROUGH;
