@@ -20,7 +20,7 @@ void fb_uring_home_begin(struct fb_uring_home *home, unsigned cpu)
 	CPU_SET(cpu, &home->home);
 	home->kept = pthread_getaffinity_np(pthread_self(), sizeof(home->anywhere),
 					    &home->anywhere) == 0 &&
-		     move(&home->home);
+		     CPU_ISSET(cpu, &home->anywhere) && move(&home->home);
 }
 
 void fb_uring_home_came(struct fb_uring_home *home, unsigned requests)

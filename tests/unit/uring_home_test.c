@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Where a worker of FUSE over io_uring runs. */
+#include "cmocka_setup.h"
+
+#include <sched.h>
+
+#include "transport/uring_home.h"
+
+static cpu_set_t allowed; /* what this program may run on */
+static unsigned first, second;
+
+static void mask(cpu_set_t *ret_mask)
+{
+	assert_int_equal(sched_getaffinity(0, sizeof(*ret_mask), ret_mask), 0);
+}
+
+static bool is_at(unsigned cpu)
+{
+	cpu_set_t now, one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	mask(&now);
+	return CPU_EQUAL(&now, &one);
+}
+
+static bool is_in(const cpu_set_t *set)
+{
+	cpu_set_t now;
+
+	mask(&now);
+	return CPU_EQUAL(&now, set);
+}
+
+static void came(struct fb_uring_home *home, unsigned requests, unsigned times)
+{
+	for (unsigned i = 0; i < times; i++)
+		fb_uring_home_came(home, requests);
+}
+
+static void test_begins_at_home(void **state)
+{
+	struct fb_uring_home home = { 0 };
+
+	(void)state;
+	fb_uring_home_begin(&home, second);
+	assert_true(is_at(second));
+	assert_true(home.kept && !home.away);
+	/* One by one: it stays. Waking up for nothing is no request. */
+	came(&home, 1, 1000);
+	came(&home, 0, 1000);
+	assert_true(is_at(second));
+}
+
+static void test_goes_and_comes(void **state)
+{
+	struct fb_uring_home home = { 0 };
+
+	(void)state;
+	fb_uring_home_begin(&home, first);
+	for (int i = 0; i < 3; i++) {
+		came(&home, 8, 20);
+		assert_true(home.away && is_in(&allowed));
+		/* A pause says nothing. */
+		came(&home, 0, 1000);
+		assert_true(home.away);
+		/* One by one now and then is not enough. */
+		came(&home, 1, 2);
+		assert_true(home.away);
+		came(&home, 1, 200);
+		assert_false(home.away);
+		assert_true(is_at(first));
+	}
+	/* Nor are two at a time, once. */
+	came(&home, 2, 1);
+	assert_true(is_at(first));
+}
+
+static void test_stays_in_its_mask(void **state)
+{
+	struct fb_uring_home home = { 0 };
+	cpu_set_t one;
+
+	(void)state;
+	CPU_ZERO(&one);
+	CPU_SET(first, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	fb_uring_home_begin(&home, first);
+	came(&home, 8, 20);
+	assert_true(home.away && is_at(first));
+	came(&home, 1, 200);
+	assert_true(!home.away && is_at(first));
+}
+
+/* Whoever started the program wants it elsewhere: that holds. */
+static void test_left_alone(void **state)
+{
+	struct fb_uring_home home = { 0 };
+	cpu_set_t one;
+
+	(void)state;
+	if (first == second)
+		SKIP_BECAUSE("only one processor");
+	CPU_ZERO(&one);
+	CPU_SET(first, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	fb_uring_home_begin(&home, second);
+	assert_false(home.kept);
+	assert_true(is_at(first));
+	came(&home, 8, 100);
+	came(&home, 1, 100);
+	assert_true(is_at(first));
+}
+
+/* A number that no processor has. */
+static void test_no_such_processor(void **state)
+{
+	struct fb_uring_home home = { 0 };
+
+	(void)state;
+	fb_uring_home_begin(&home, CPU_SETSIZE);
+	assert_false(home.kept);
+	came(&home, 8, 100);
+	assert_true(is_in(&allowed));
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return sched_setaffinity(0, sizeof(allowed), &allowed);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, set_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_begins_at_home),    TEST(test_goes_and_comes),
+		TEST(test_stays_in_its_mask), TEST(test_left_alone),
+		TEST(test_no_such_processor),
+	};
+
+	mask(&allowed);
+	while (!CPU_ISSET(first, &allowed))
+		first++;
+	second = first + 1;
+	while (second < CPU_SETSIZE && !CPU_ISSET(second, &allowed))
+		second++;
+	if (second == CPU_SETSIZE)
+		second = first;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
