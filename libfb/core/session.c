@@ -403,6 +403,15 @@ bool fb_session_stats_op(struct fb_session *session, size_t index, struct fb_sta
 	return true;
 }
 
+/* Requests that the driver holds back: not those that other threads are with. */
+static uint32_t held_back(struct fb_session *session)
+{
+	uint32_t inside = atomic_load(&session->offload.inside);
+	uint32_t pending = atomic_load(&session->pending);
+
+	return pending > inside ? pending - inside : 0;
+}
+
 void fb_session_stats_all(struct fb_session *session, struct fb_session_stats *ret_stats)
 {
 	struct fb_session_stats stats = {
@@ -410,7 +419,7 @@ void fb_session_stats_all(struct fb_session *session, struct fb_session_stats *r
 		.malformed = atomic_load(&session->malformed),
 		.undelivered = atomic_load(&session->undelivered),
 		.interrupts = atomic_load(&session->interrupt_count),
-		.pending = atomic_load(&session->pending),
+		.pending = held_back(session),
 		.transport = session->transport ? atomic_load(&session->transport->name) : NULL,
 	};
 

@@ -3,10 +3,12 @@
 
 #include <pthread.h>
 
-/* Requests at a time, as a running mean in sixteenths: more are many, fewer are one by one. */
-#define SIXTEENTHS 16u
-#define MANY 24u
-#define ONE_BY_ONE 18u
+/* Requests at a time, as a running mean in parts of ONE: more are many, fewer are one by one. */
+#define ONE 256
+#define MANY (ONE * 3 / 2)
+#define ONE_BY_ONE (ONE * 9 / 8)
+/* How much the last time counts. */
+#define SHARE 16
 
 static bool move(const cpu_set_t *to)
 {
@@ -15,7 +17,7 @@ static bool move(const cpu_set_t *to)
 
 void fb_uring_home_begin(struct fb_uring_home *home, unsigned cpu)
 {
-	home->mean = SIXTEENTHS;
+	home->mean = ONE;
 	CPU_ZERO(&home->home);
 	CPU_SET(cpu, &home->home);
 	home->kept = pthread_getaffinity_np(pthread_self(), sizeof(home->anywhere),
@@ -27,7 +29,7 @@ void fb_uring_home_came(struct fb_uring_home *home, unsigned requests)
 {
 	if (!home->kept || requests == 0)
 		return;
-	home->mean = (home->mean * (SIXTEENTHS - 1) + requests * SIXTEENTHS) / SIXTEENTHS;
+	home->mean += ((int)requests * ONE - home->mean) / SHARE;
 	if (home->away ? home->mean > ONE_BY_ONE : home->mean < MANY)
 		return;
 	if (move(home->away ? &home->home : &home->anywhere))

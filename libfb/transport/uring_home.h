@@ -14,7 +14,7 @@
 struct fb_uring_home {
 	bool kept; /* the thread is ours to move */
 	bool away;
-	unsigned mean; /* requests at a time, in sixteenths */
+	int mean; /* requests at a time, see uring_home.c */
 	cpu_set_t home, anywhere;
 };
 
