@@ -6,6 +6,7 @@ These change settings of the whole kernel, alone (see Switch.alone()).
 import os
 import pathlib
 import re
+import subprocess
 
 import pytest
 
@@ -90,6 +91,19 @@ def test_refused_by_a_filter(launch, error):  # noqa: F811
     assert pathlib.Path(server.file()).read_text() == "text"
     assert not transport.rings(server.process.pid)
     assert complaints(server.log), server.log
+    assert server.stop() == 0
+    assert not mounts_at(server.mountpoint)
+
+
+def test_rings_that_do_not_start(launch):  # noqa: F811
+    """The greeting has been answered by then, and the kernel waits for rings until it refuses a slot."""
+    server = launch("--no-ring-starts", check=False, env_transport="io-uring")
+    wait_until("it serves", 10, lambda: "serving" in server.log)
+    pathlib.Path(server.file()).write_text("text")
+    assert pathlib.Path(server.file()).read_text() == "text"
+    for processor in os.sched_getaffinity(0):
+        subprocess.run(["taskset", "-c", str(processor), "stat", server.file()], check=True, timeout=SECONDS)
+    assert "requests come through /dev/fuse: Cannot allocate memory" in server.log
     assert server.stop() == 0
     assert not mounts_at(server.mountpoint)
 

@@ -192,6 +192,9 @@ static const struct fb_driver_ops ops = {
 	.readdir = do_readdir,
 };
 
+/* IORING_REGISTER_ENABLE_RINGS, with which a ring begins that was set up before. */
+#define ENABLE_RINGS 12
+
 /* Have a system call fail, or an ioctl with this number. */
 static void forbid(int call, uint32_t number, int error)
 {
@@ -324,6 +327,7 @@ static const struct option long_options[] = {
 	{ "loop-quits", no_argument, NULL, 'Q' },
 	{ "give", no_argument, NULL, 'G' },
 	{ "no-io-uring", required_argument, NULL, 'U' },
+	{ "no-ring-starts", no_argument, NULL, 'S' },
 	{ 0 },
 };
 
@@ -416,6 +420,9 @@ static void parse(int argc, char **argv, struct fb_mount_options *options)
 			break;
 		case 'o':
 			options->options = optarg;
+			break;
+		case 'S':
+			forbid(SYS_io_uring_register, ENABLE_RINGS, ENOMEM);
 			break;
 		case 'U':
 			forbid_io_uring(optarg);
