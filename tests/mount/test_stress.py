@@ -52,7 +52,7 @@ def stress(folder, seconds, *words, names):
         "--oomable", "--hdd-bytes", "4m", "--iomix-bytes", "4m", "--fallocate-bytes", "8m",
         "--readahead-bytes", "8m", "--revio-bytes", "4m", "--seek-size", "4m", "--sync-file-bytes", "4m",
         "--sendfile-size", "1m", "--mmap-file", "--mmap-bytes", "4m", *chosen, *words,
-        ok=False, timeout=seconds + 90, cwd=folder,
+        ok=False, timeout=seconds + 150, cwd=folder,
     )  # fmt: skip
     complaints = [line for line in done.stdout.splitlines() if "fail" in line and "failed: 0" not in line]
     assert "metrc:" in done.stdout, done.stdout[-3000:]
@@ -64,10 +64,10 @@ def stress(folder, seconds, *words, names):
 @needs_root
 @pytest.mark.parametrize("mode", ["default", pytest.param("uncached", marks=pytest.mark.long)])
 def test_stress(serve, mode):
-    """stress-ng's file-system stressors, all at once."""
+    """stress-ng's file-system stressors, all at once. What they leave to be removed takes longer than they do."""
     need_program("stress-ng")
     server = serve(*MODES[mode])
-    complaints = stress(server.path, 25, names=known_stressors())
+    complaints = stress(server.path, 15, names=known_stressors())
     assert not complaints, "\n".join(complaints[:30])
     assert server.process.poll() is None
     assert server.statistics()["pending"] == 0
