@@ -18,8 +18,9 @@ if NAME not in ("dev-fuse", "io-uring"):
     raise ValueError(f"FB_TEST_TRANSPORT={NAME}: dev-fuse or io-uring")
 
 # What clients hear of a server that is gone. A request that was on its way to a thread of the server is
-# cancelled over io_uring (fs/fuse/dev_uring.c, fuse_uring_send_in_task()).
-GONE = (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO, *((errno.ECANCELED,) if URING else ()))
+# cancelled over io_uring (fs/fuse/dev_uring.c, fuse_uring_send_in_task()), or interrupted while it is copied into
+# a thread that is being killed (fuse_uring_prepare_send()).
+GONE = (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO, *((errno.ECANCELED, errno.EINTR) if URING else ()))
 
 SWITCH = pathlib.Path("/sys/module/fuse/parameters/enable_uring")
 FORBIDDEN = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
