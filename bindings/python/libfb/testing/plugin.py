@@ -69,7 +69,8 @@ def fb_mount() -> Iterator[Callable[..., str]]:
     """fb_mount(fs, *, inprocess=False, timeout=60, **options) → path of the mount point.
 
     fs is a file system, a class or function that makes one, or "module:Class"; options are those
-    of libfb.mount(). It is served from a process of its own; inprocess=True is for debuggers.
+    of libfb.mount(), with transport="dev-fuse" unless told otherwise. It is served from a process
+    of its own; inprocess=True is for debuggers.
     After timeout seconds a guardian ends the mount, and the test fails with all stacks. Skips
     where nothing can be mounted.
     """
@@ -102,6 +103,8 @@ class Mounts:
         self._ends.append(lambda: _remove(path))
         self._watchdog.mounted(path)
         self._watchdog.within(timeout)
+        # Over io_uring Linux frees nobody who waits for a thread that stands still (fs/fuse/dev_uring.c).
+        options.setdefault("transport", "dev-fuse")
         start = self._inside if inprocess else self._outside
         start(fs, path, options)
         return path
