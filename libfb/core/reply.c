@@ -14,6 +14,7 @@
 #include "core/offload.h"
 #include "core/probe.h"
 #include "core/trace.h"
+#include "core/transport.h"
 #include "protocol/dirent.h"
 #include "protocol/pack.h"
 
@@ -368,7 +369,8 @@ static void count(struct fb_req *req, int error, size_t bytes_out)
 		return;
 	if (req->by_worker) {
 		fb_op_stats_count(&channel->stats[req->args.row->index], &sample);
-		fb_offload_learn(channel, fb_offload_class(req), sample.latency_ns);
+		if (atomic_load_explicit(&channel->transport->offloads, memory_order_relaxed))
+			fb_offload_learn(channel, fb_offload_class(req), sample.latency_ns);
 	} else {
 		fb_op_stats_count_shared(&channel->shared[req->args.row->index], &sample);
 	}
