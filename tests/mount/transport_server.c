@@ -86,13 +86,6 @@ static int do_lookup(void *self, struct fb_req *req, uint64_t parent, const char
 	return 0;
 }
 
-static void do_forget(void *self, uint64_t node, uint64_t count)
-{
-	(void)self;
-	(void)node;
-	(void)count;
-}
-
 static int do_getattr(void *self, struct fb_req *req, uint64_t node, const uint64_t *fh,
 		      struct fb_attr_reply *ret_attr)
 {
@@ -184,7 +177,7 @@ static const struct fb_driver_ops ops = {
 	.size = sizeof(ops),
 	.init = do_init,
 	.lookup = do_lookup,
-	.forget = do_forget,
+	.forget = server_forget,
 	.getattr = do_getattr,
 	.setattr = do_setattr,
 	.read = do_read,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import pathlib
+import pty
 import signal
 import subprocess
 import sys
@@ -162,6 +163,39 @@ class Guest:
     def __exit__(self, *error: object) -> None:
         self.process.kill()
         self.process.communicate(timeout=SECONDS)
+
+
+def _read_until(terminal: int, text: bytes) -> bytes:
+    """What has been printed when the text has come."""
+    found = b""
+    while text not in found:
+        found += os.read(terminal, 4096)
+    return found
+
+
+def debug_a_bug(source: pathlib.Path, point: pathlib.Path, *words: str) -> None:
+    """Mount a class whose getattr of /bug fails, with --pdb on a terminal, and look at that failure there."""
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "libfb", str(source), str(point), "--pdb", *words]
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, cwd="/",
+                          start_new_session=True) as server:
+        os.close(slave)
+        try:
+            _read_until(master, b"ready:")
+            with subprocess.Popen(["stat", point / "bug"], stderr=subprocess.PIPE) as stat:
+                _read_until(master, b"(Pdb) ")
+                os.write(master, b"p path\n")
+                assert b"'/bug'" in _read_until(master, b"(Pdb) ")
+                assert stat.poll() is None  # it waits
+                os.write(master, b"q\n")
+                assert b"Input/output error" in stat.communicate(timeout=SECONDS)[1]
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(SECONDS) == 0
+        finally:
+            server.kill()
+            if is_mounted(point):
+                libfb.unmount(point)
+            os.close(master)
 
 
 def interrupt(program: Program) -> int:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import pathlib
-import pty
 import signal
 import socket
-import subprocess
-import sys
 
 import libfb
 import pytest
 from libfb.cli.options import literal
-from programs import HELLO, SECONDS, Guest, Program, eventually, interrupt, is_mounted, needs_mount
+from programs import (HELLO, SECONDS, Guest, Program, debug_a_bug, eventually, interrupt,
+                      is_mounted, needs_mount)
 
 
 @pytest.fixture(name="source")
@@ -162,35 +160,7 @@ def test_arguments_for_monitors(source: pathlib.Path) -> None:
 def test_debugger(source: pathlib.Path, point: pathlib.Path) -> None:
     if not os.path.exists("/dev/fuse"):
         pytest.skip("there is no /dev/fuse")
-    master, slave = pty.openpty()
-    command = [sys.executable, "-m", "libfb", str(source), str(point), "--pdb"]
-    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, cwd="/",
-                          start_new_session=True) as server:
-        os.close(slave)
-        try:
-            _read_until(master, b"ready:")
-            with subprocess.Popen(["stat", point / "bug"], stderr=subprocess.PIPE) as stat:
-                _read_until(master, b"(Pdb) ")
-                os.write(master, b"p path\n")
-                assert b"'/bug'" in _read_until(master, b"(Pdb) ")
-                assert stat.poll() is None  # it waits
-                os.write(master, b"q\n")
-                assert b"Input/output error" in stat.communicate(timeout=SECONDS)[1]
-            server.send_signal(signal.SIGTERM)
-            assert server.wait(SECONDS) == 0
-        finally:
-            server.kill()
-            if is_mounted(point):
-                libfb.unmount(point)
-            os.close(master)
-
-
-def _read_until(terminal: int, text: bytes) -> bytes:
-    """What has been printed when the text has come."""
-    found = b""
-    while text not in found:
-        found += os.read(terminal, 4096)
-    return found
+    debug_a_bug(source, point)
 
 
 @pytest.mark.parametrize("text, value", [

@@ -7,10 +7,8 @@ import errno
 import logging
 import os
 import pathlib
-import pty
 import signal
 import subprocess
-import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +16,7 @@ from typing import Any
 
 import libfb
 import pytest
-from programs import (HELLO, SECONDS, Program, eventually, is_mounted, needs_mount,
+from programs import (HELLO, SECONDS, Program, debug_a_bug, eventually, is_mounted, needs_mount,
                       uring_switched_on)
 
 pytestmark = needs_mount
@@ -364,35 +362,7 @@ def test_wrong_usage(source: pathlib.Path, point: pathlib.Path, arguments: str, 
 
 
 def test_the_debugger(uring: None, source: pathlib.Path, point: pathlib.Path) -> None:
-    master, slave = pty.openpty()
-    command = [sys.executable, "-m", "libfb", str(source), str(point), "--pdb",
-               "--transport=io-uring"]
-
-    def until(text: bytes) -> bytes:
-        found = b""
-        while text not in found:
-            found += os.read(master, 4096)
-        return found
-
-    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, cwd="/",
-                          start_new_session=True) as server:
-        os.close(slave)
-        try:
-            until(b"ready:")
-            with subprocess.Popen(["stat", point / "bug"], stderr=subprocess.PIPE) as stat:
-                until(b"(Pdb) ")
-                os.write(master, b"p path\n")
-                assert b"'/bug'" in until(b"(Pdb) ")
-                assert stat.poll() is None  # it waits
-                os.write(master, b"q\n")
-                assert b"Input/output error" in stat.communicate(timeout=SECONDS)[1]
-            server.send_signal(signal.SIGTERM)
-            assert server.wait(SECONDS) == 0
-        finally:
-            server.kill()
-            if is_mounted(point):
-                libfb.unmount(point)
-            os.close(master)
+    debug_a_bug(source, point, "--transport=io-uring")
 
 
 def test_servers_without_a_kernel() -> None:
