@@ -9,6 +9,8 @@
 #define ONE_BY_ONE (ONE * 9 / 8)
 /* How much the last time counts. */
 #define SHARE 16
+/* So much data takes as long as waking a thread on another processor, and is worth one request more. */
+#define BYTES_OF_ONE 65536
 
 static bool move(const cpu_set_t *to)
 {
@@ -25,11 +27,19 @@ void fb_uring_home_begin(struct fb_uring_home *home, unsigned cpu)
 		     CPU_ISSET(cpu, &home->anywhere) && move(&home->home);
 }
 
+void fb_uring_home_data(struct fb_uring_home *home, uint32_t bytes)
+{
+	home->extra += bytes / BYTES_OF_ONE;
+}
+
 void fb_uring_home_came(struct fb_uring_home *home, unsigned requests)
 {
+	int count = (int)(requests + home->extra);
+
 	if (!home->kept || requests == 0)
 		return;
-	home->mean += ((int)requests * ONE - home->mean) / SHARE;
+	home->extra = 0;
+	home->mean += (count * ONE - home->mean) / SHARE;
 	if (home->away ? home->mean > ONE_BY_ONE : home->mean < MANY)
 		return;
 	if (move(home->away ? &home->home : &home->anywhere))

@@ -339,13 +339,19 @@ static int enter(struct fb_uring_ring *ring)
 	return r == -EAGAIN || r == -EBUSY ? -EINTR : r < 0 ? r : 0;
 }
 
-/* A regular file that the client knows is what a kick needs. */
-static void note_file(struct fb_uring_slot *slot)
+/* A regular file that the client knows is what a kick needs, and where data is much the worker need not stay. */
+static void note_data(struct fb_uring_slot *slot)
 {
 	const struct fb_wire_in_header *header = (const void *)slot->header->in_out;
+	const struct fb_wire_read_in *in = (const void *)slot->header->op_in;
 
-	if (header->opcode == FB_OP_READ || header->opcode == FB_OP_WRITE)
-		atomic_store_explicit(&slot->ring->file, header->nodeid, memory_order_relaxed);
+	/* The size stands at the same place in both. */
+	static_assert(offsetof(struct fb_wire_read_in, size) ==
+		      offsetof(struct fb_wire_write_in, size), "one struct does for both");
+	if (header->opcode != FB_OP_READ && header->opcode != FB_OP_WRITE)
+		return;
+	atomic_store_explicit(&slot->ring->file, header->nodeid, memory_order_relaxed);
+	fb_uring_home_data(&slot->ring->home, in->size);
 }
 
 static bool is_kick(const struct fb_uring_slot *slot)
@@ -363,7 +369,7 @@ static int slot_event(struct fb_uring_slot *slot, int result, struct fb_req *req
 		slot->commit_id = slot->header->ring_ent_in_out.commit_id;
 		if (!is_kick(slot)) {
 			slot->ring->last = slot;
-			note_file(slot);
+			note_data(slot);
 			fb_uring_slot_open(slot, req);
 			return 1;
 		}

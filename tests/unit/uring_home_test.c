@@ -76,6 +76,35 @@ static void test_goes_and_comes(void **state)
 	assert_true(is_at(first));
 }
 
+/* Whoever moves much data with each request goes on meanwhile. */
+static void test_data(void **state)
+{
+	struct fb_uring_home home = { 0 };
+
+	(void)state;
+	fb_uring_home_begin(&home, first);
+	for (int i = 0; i < 1000; i++) {
+		fb_uring_home_data(&home, 4096);
+		came(&home, 1, 1);
+	}
+	assert_true(!home.away && is_at(first));
+	/* What moved before it was woken for nothing still counts. */
+	for (int i = 0; i < 20; i++) {
+		fb_uring_home_data(&home, 128 * 1024);
+		came(&home, 0, 5);
+		came(&home, 1, 1);
+	}
+	assert_true(home.away && is_in(&allowed));
+	came(&home, 1, 200);
+	assert_true(!home.away && is_at(first));
+	/* A size that is a lie does no more than that. */
+	fb_uring_home_data(&home, UINT32_MAX);
+	came(&home, 1, 1);
+	assert_true(home.away);
+	came(&home, 1, 1000);
+	assert_true(!home.away);
+}
+
 static void test_stays_in_its_mask(void **state)
 {
 	struct fb_uring_home home = { 0 };
@@ -136,7 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_begins_at_home),    TEST(test_goes_and_comes),
-		TEST(test_stays_in_its_mask), TEST(test_left_alone),
+		TEST(test_data), TEST(test_stays_in_its_mask), TEST(test_left_alone),
 		TEST(test_no_such_processor),
 	};
 
