@@ -34,7 +34,7 @@ MODES = [
     ("fbfsd-uring-nokp", f"--transport=io-uring {NO_PASSTHROUGH}", True),
     ("fbfsd-always", "--cache=always", False),
     ("fbfsd-always-nokp", f"--cache=always {NO_PASSTHROUGH}", False),
-    ("fbfsd-stateless", f"--cache=always --stateless-open {NO_PASSTHROUGH}", False),
+    ("fbfsd-stateless", f"--cache=always --stateless-open --stateless-opendir {NO_PASSTHROUGH}", False),
     ("fbfsd-never", f"--cache=never {NO_PASSTHROUGH}", False),
     ("fbfsd-writeback", f"--writeback {NO_PASSTHROUGH}", False),
 ]
