@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The pages on migration name all that the other side has, and nothing that libfb has not."""
+
+import functools
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+SOURCE = pathlib.Path(os.environ.get("FB_SOURCE_DIR", pathlib.Path(__file__).parents[2]))
+BUILD = pathlib.Path(os.environ.get("FB_BUILD_DIR", SOURCE / "build" / "dev"))
+PAGES = SOURCE / "doc" / "migrate"
+LIBFUSE = pathlib.Path("/usr/include/fuse3")
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+
+
+def page(name):
+    return (PAGES / name).read_text(encoding="utf-8")
+
+
+def coded(text):
+    """What stands in backquotes."""
+    return re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)
+
+
+def words(text):
+    """The words in that."""
+    return {word for code in coded(text) for word in re.findall(r"[\w-]+", code)}
+
+
+def tables(text):
+    """All lines of tables as lists of cells, without heads."""
+    for table in re.findall(r"^\|-.*\n((?:\|.*\n)+)", text, re.M):
+        for line in table.splitlines():
+            yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))]
+
+
+def section(text, title):
+    return re.split(r"^## ", text.split(f"\n## {title}\n")[1], flags=re.M)[0]
+
+
+@functools.cache
+def headers():
+    """The installed headers of libfb."""
+    return "\n".join(path.read_text(encoding="utf-8")
+                     for path in sorted((SOURCE / "libfb/include/libfb").glob("*.h")))
+
+
+@functools.cache
+def operations():
+    return set(re.findall(r"\bX\((\w+)\)", headers().split("#define FB_DRIVER_OPS(X)")[1]
+                          .split("\n\n")[0]))
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in PAGES.glob("*.md")))
+def test_names_of_ours_are_in_the_headers(name):
+    known = set(re.findall(r"\bFB_\w+|\bfb_\w+", headers()))
+    used = set(re.findall(r"\b(?:FB|fb)_\w+", page(name)))
+    assert {word for word in used if word not in known and not word.endswith("_")} == set()
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in PAGES.glob("*.md")))
+def test_included_samples_and_linked_pages_are_there(name):
+    text = page(name)
+    files = re.findall(r"^```\{literalinclude\} (\S+)", text, re.M)
+    links = [link for link in re.findall(r"\]\(([^)#:]+)\)", text) if link != "../protocol.md"]
+    assert [file for file in files + links if not (PAGES / file).is_file()] == []
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in PAGES.glob("*.md")))
+def test_what_marks_a_part_of_a_sample_is_in_it(name):
+    for file, options in re.findall(r"^```\{literalinclude\} (\S+)\n((?::.*\n)*)", page(name), re.M):
+        sample = (PAGES / file).read_text(encoding="utf-8")
+        for mark in re.findall(r"^:(?:start|end)-(?:at|after|before): (.+)$", options, re.M):
+            assert sample.count(mark) == 1, f"{mark} in {file}"
+
+
+# ---- libfuse ------------------------------------------------------------------------------------
+
+
+def libfuse(header):
+    path = LIBFUSE / header
+    if not path.is_file():
+        pytest.skip("libfuse3-dev is not installed: its headers can not be compared")
+    return COMMENT.sub("", path.read_text(encoding="utf-8"))
+
+
+def test_libfuse_operations_are_complete():
+    text = libfuse("fuse_lowlevel.h").split("struct fuse_lowlevel_ops {")[1].split("\n};")[0]
+    theirs = re.findall(r"\(\*(\w+)\)\s*\(", text)
+    assert len(set(theirs)) > 40
+    lines = list(tables(section(page("libfuse.md"), "Operations")))
+    assert set(theirs) <= {line[0].strip("`") for line in lines}
+
+
+def test_libfuse_operations_lead_to_operations_of_ours():
+    lines = list(tables(section(page("libfuse.md"), "Operations")))
+    ours = {line[1].strip("`") for line in lines} - {"–"}
+    besides = words(section(page("libfuse.md"), "Operations").split("besides:")[1])
+    assert ours <= operations()
+    assert ours | besides == operations()
+
+
+@pytest.mark.parametrize("header", ["fuse_lowlevel.h", "fuse_common.h", "fuse_log.h"])
+def test_libfuse_functions_are_complete(header):
+    theirs = set(re.findall(r"\b(fuse_[a-z_]+)\s*\(", libfuse(header)))
+    # Former versions of a function, chosen by a macro; and the types of functions.
+    theirs = {name for name in theirs if not re.search(r"_\d+$|_func_t$", name)}
+    assert len(theirs) > 1
+    assert theirs - words(page("libfuse.md")) == set()
+
+
+@pytest.mark.parametrize("struct", ["fuse_file_info", "fuse_conn_info"])
+def test_libfuse_fields_are_complete(struct):
+    text = libfuse("fuse_common.h").split(f"struct {struct} {{")[1].split("\n};")[0]
+    fields = set(re.findall(r"(\w+)(?:\s*:\s*\d+|\[\d+\])?;", text))
+    assert len(fields) > 10
+    fields = {field for field in fields if not re.match(r"padding|reserved", field)}
+    assert fields - words(page("libfuse.md")) == set()
+
+
+def test_libfuse_features_are_complete():
+    names = set(re.findall(r"#define FUSE_CAP_(\w+)", libfuse("fuse_common.h")))
+    assert len(names) > 20
+    renamed = words(section(page("libfuse.md"), "Features"))
+    wrong = {name for name in names
+             if f"FUSE_CAP_{name}" not in renamed and f"FB_INIT_{name}" not in headers()}
+    assert wrong == set()
+
+
+# ---- virtiofsd ----------------------------------------------------------------------------------
+
+FBFSD = BUILD / "bin" / "fbfsd"
+C_VIRTIOFSD = pathlib.Path("/usr/lib/qemu/virtiofsd")
+RUST_VIRTIOFSD = pathlib.Path("/usr/libexec/virtiofsd")
+
+#: The options of virtiofsd 1.13, for where it is not installed.
+RUST_OPTIONS = """allow-direct-io allow-mmap announce-submounts cache fd gid-map help inode-file-handles
+killpriv-v2 log-level migration-confirm-paths migration-mode migration-on-error
+migration-verify-handles modcaps no-announce-submounts no-killpriv-v2 no-readdirplus posix-acl
+preserve-noatime print-capabilities readonly rlimit-nofile sandbox seccomp security-label shared-dir
+socket socket-group socket-path syslog tag thread-pool-size translate-gid translate-uid uid-map
+version writeback xattr xattrmap""".split()
+
+
+def virtiofsd_rows():
+    """Each of virtiofsd's options as the page spells it, with what fbfsd has for it."""
+    text = page("virtiofsd.md")
+    for title in ("Options", "After -o"):
+        for line in tables(section(text, title)):
+            for option in coded(line[0]):
+                yield option, line[1]
+
+
+def test_virtiofsd_options_of_rust_are_complete():
+    named = {option.split("=")[0] for option, _ in virtiofsd_rows()}
+    assert {f"--{name}" for name in RUST_OPTIONS} - named == set()
+    if RUST_VIRTIOFSD.is_file():
+        text = subprocess.run([RUST_VIRTIOFSD, "--help"], capture_output=True, text=True).stdout
+        theirs = set(re.findall(r"^\s+(?:-\w, )?(--[a-z-]+)", text, re.M))
+        assert theirs and theirs - named == set()
+
+
+def test_virtiofsd_options_of_c_are_complete():
+    if not C_VIRTIOFSD.is_file():
+        pytest.skip(f"{C_VIRTIOFSD} is not installed: its options can not be compared")
+    text = subprocess.run([C_VIRTIOFSD, "--help"], capture_output=True, text=True).stdout
+    named = {option.split("=")[0] for option, _ in virtiofsd_rows()}
+    theirs = set(re.findall(r"^\s+(?:-\w\s+)?(--[a-z-]+)", text, re.M))
+    after = {word for words in re.findall(r"-o ([a-z_|/0-9]+)", text) for word in re.split(r"[|/]", words)}
+    assert len(theirs) > 8 and len(after) > 20
+    assert (theirs | {f"-o {word}" for word in after}) - named == set()
+
+
+def run_fbfsd(*options):
+    return subprocess.run([FBFSD, *options], capture_output=True, text=True, timeout=20,
+                          stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("option,ours", sorted(virtiofsd_rows()))
+def test_virtiofsd_options_are_understood_as_the_page_says(option, ours):
+    given = option.split(" ")
+    names = ["--sandbox=none", "--seccomp=none"]
+    if not option.startswith("--fd"):
+        names += ["--socket-path=/nowhere/socket"]
+    result = run_fbfsd(*names, "--shared-dir=/nowhere/data", *given)
+    if ours == "–":
+        assert result.returncode == 1, "refused, says the page"
+    elif result.returncode == 0:
+        assert option in ("-h", "--help", "-V", "--version", "--print-capabilities")
+    else:  # understood: what is wrong is the source
+        assert result.returncode == 32, result.stderr
+        assert "does not exist" in result.stderr
+
+
+def test_virtiofsd_page_names_options_of_fbfsd_only():
+    text = run_fbfsd("--help").stdout
+    known = set(re.findall(r"--[a-z0-9-]+", text.replace("--[no-]", "--")))
+    known |= {"--no-" + name for name in re.findall(r"--\[no-\]([a-z0-9-]+)", text)}
+    theirs = {option.split("=")[0] for option, ours in virtiofsd_rows() if ours == "–"}
+    used = {word for code in coded(page("virtiofsd.md")) for word in re.findall(r"--[a-z0-9-]+", code)}
+    assert used - known - theirs == set()
