@@ -1,57 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The pages on migration name all that the other side has, and nothing that libfb has not."""
 
-import functools
-import os
 import pathlib
 import re
 import subprocess
 
 import pytest
+from migrate_page import (BUILD, PAGES, coded, headers, operations, page, pairs, section, tables,
+                          words)
 
-SOURCE = pathlib.Path(os.environ.get("FB_SOURCE_DIR", pathlib.Path(__file__).parents[2]))
-BUILD = pathlib.Path(os.environ.get("FB_BUILD_DIR", SOURCE / "build" / "dev"))
-PAGES = SOURCE / "doc" / "migrate"
 LIBFUSE = pathlib.Path("/usr/include/fuse3")
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
-
-
-def page(name):
-    return (PAGES / name).read_text(encoding="utf-8")
-
-
-def coded(text):
-    """What stands in backquotes."""
-    return re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)
-
-
-def words(text):
-    """The words in that."""
-    return {word for code in coded(text) for word in re.findall(r"[\w-]+", code)}
-
-
-def tables(text):
-    """All lines of tables as lists of cells, without heads."""
-    for table in re.findall(r"^\|-.*\n((?:\|.*\n)+)", text, re.M):
-        for line in table.splitlines():
-            yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))]
-
-
-def section(text, title):
-    return re.split(r"^## ", text.split(f"\n## {title}\n")[1], flags=re.M)[0]
-
-
-@functools.cache
-def headers():
-    """The installed headers of libfb."""
-    return "\n".join(path.read_text(encoding="utf-8")
-                     for path in sorted((SOURCE / "libfb/include/libfb").glob("*.h")))
-
-
-@functools.cache
-def operations():
-    return set(re.findall(r"\bX\((\w+)\)", headers().split("#define FB_DRIVER_OPS(X)")[1]
-                          .split("\n\n")[0]))
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in PAGES.glob("*.md")))
@@ -91,13 +50,11 @@ def test_libfuse_operations_are_complete():
     text = libfuse("fuse_lowlevel.h").split("struct fuse_lowlevel_ops {")[1].split("\n};")[0]
     theirs = re.findall(r"\(\*(\w+)\)\s*\(", text)
     assert len(set(theirs)) > 40
-    lines = list(tables(section(page("libfuse.md"), "Operations")))
-    assert set(theirs) <= {line[0].strip("`") for line in lines}
+    assert set(theirs) <= dict(pairs("libfuse.md", "Operations")).keys()
 
 
 def test_libfuse_operations_lead_to_operations_of_ours():
-    lines = list(tables(section(page("libfuse.md"), "Operations")))
-    ours = {line[1].strip("`") for line in lines} - {"–"}
+    ours = set(dict(pairs("libfuse.md", "Operations")).values()) - {None}
     besides = words(section(page("libfuse.md"), "Operations").split("besides:")[1])
     assert ours <= operations()
     assert ours | besides == operations()
@@ -128,6 +85,32 @@ def test_libfuse_features_are_complete():
     wrong = {name for name in names
              if f"FUSE_CAP_{name}" not in renamed and f"FB_INIT_{name}" not in headers()}
     assert wrong == set()
+
+
+# ---- fuse-backend-rs ----------------------------------------------------------------------------
+
+#: The methods of the trait FileSystem, and fields of passthrough::Config, of version 0.14.
+TRAIT = """init destroy lookup forget batch_forget getattr setattr readlink symlink mknod mkdir unlink rmdir
+rename link open create read write flush fsync fallocate release statfs setxattr getxattr listxattr
+removexattr opendir readdir readdirplus fsyncdir releasedir setupmapping removemapping access lseek getlk
+setlk setlkw ioctl bmap poll notify_reply id_remap id_remap_with_nodeid""".split()
+CONFIG = """attr_timeout entry_timeout dir_attr_timeout dir_entry_timeout cache_policy writeback root_dir xattr
+do_import no_open no_opendir killpriv_v2 inode_file_handles no_readdir seal_size enable_mntid dax_file_size
+use_host_ino allow_direct_io""".split()
+
+
+def test_fuse_backend_rs_is_complete():
+    assert list(dict(pairs("fuse-backend-rs.md", "Methods of FileSystem"))) == TRAIT
+    assert set(dict(pairs("fuse-backend-rs.md", "Options of PassthroughFs"))) == set(CONFIG)
+
+
+def test_fuse_backend_rs_leads_to_what_is_there():
+    text = section(page("fuse-backend-rs.md"), "Methods of FileSystem")
+    ours = set(dict(pairs("fuse-backend-rs.md", "Methods of FileSystem")).values()) - {None}
+    assert ours | words(text.split("besides:")[1]) == operations()
+    options = headers().split("struct fb_passthrough_options {")[1].split("\n};")[0]
+    ours = set(dict(pairs("fuse-backend-rs.md", "Options of PassthroughFs")).values()) - {None}
+    assert ours <= set(re.findall(r"(\w+)[,;]", options))
 
 
 # ---- virtiofsd ----------------------------------------------------------------------------------
