@@ -79,19 +79,27 @@ class Page:
         self.sizes = dict(re.findall(r"^FB_WIRE_IS\((\w+), (\d+)\);", wire, re.M))
         self.minors = dict(re.findall(r"^#define FB_KERNEL_(MINOR\w*) (\d+)U", wire, re.M))
 
-    def struct(self, name: str) -> str:
-        return "–" if name == "none" else f"`fuse_{name}`, {self.sizes[name]}"
+    def struct(self, name: str) -> list[str]:
+        return [] if name == "none" else [f"`fuse_{name}` {self.sizes[name]}"]
 
     @staticmethod
     def flag_names(row: Row) -> list[str]:
         return [] if row["flags"] == "0" else row["flags"].split(" | ")
 
+    def request(self, row: Row) -> str:
+        parts = [*self.struct(row["in"]), *["name"] * int(row["names"])]
+        tail = re.match(r"(BYTES|ARRAY)\(\w+, (\w+)(?:, (\w+))?\)", row["tail"])
+        if tail is not None:
+            parts.append(f"`{tail[2]}` bytes" if tail[1] == "BYTES"
+                         else f"`{tail[2]}` times `fuse_{tail[3]}` {self.sizes[tail[3]]}")
+        return " + ".join(parts) or "–"
+
     def answer(self, row: Row) -> str:
         if "FB_ROW_NO_REPLY" in self.flag_names(row):
             return "never answered"
-        out = self.replies[row["reply"]]
-        fixed = "" if out == "none" else f" {self.struct(out)}"
-        return row["reply"] + fixed
+        room = re.match(r"ROOM\(\w+, (\w+)\)", row["room"])
+        limit = [f"up to `{room[1]}` bytes"] if room else []
+        return ", ".join([row["reply"], *self.struct(self.replies[row["reply"]]), *limit])
 
     @staticmethod
     def left_out(row: Row) -> str:
@@ -103,48 +111,36 @@ class Page:
     def soft(row: Row) -> str:
         return "–" if row["soft"] == "0" or row["op"] == "none" else row["soft"]
 
-    @staticmethod
-    def tail(row: Row) -> str:
-        words = re.match(r"(BYTES|ARRAY)\(\w+, (\w+)(?:, (\w+))?\)", row["tail"])
-        if words is None:
-            return "–"
-        return f"`{words[2]}` " + ("bytes" if words[1] == "BYTES" else f"times `fuse_{words[3]}`")
-
-    @staticmethod
-    def room(row: Row) -> str:
-        words = re.match(r"ROOM\(\w+, (\w+)\)", row["room"])
-        return f", up to `{words[1]}` bytes" if words else ""
-
     def operations(self) -> Iterator[str]:
         yield from table(
-            ("Opcode", "Name", "Since", "Driver operation", "Left out", "-ENOSYS becomes", "Notes"),
+            ("Opcode", "Name", "Since", "Driver operation", "Left out", "-ENOSYS becomes"),
             ((row["number"], code(row["name"]), version(row["since"]),
-              "–" if row["op"] == "none" else code(row["op"]), self.left_out(row), self.soft(row),
-              ", ".join(name.removeprefix("FB_ROW_").lower().replace("_", " ")
-                        for name in self.flag_names(row)) or "–") for row in self.ops))
+              "–" if row["op"] == "none" else code(row["op"]), self.left_out(row), self.soft(row))
+             for row in self.ops))
 
     def messages(self) -> Iterator[str]:
-        yield from table(
-            ("Opcode", "Name", "Request, bytes", "Names", "Then", "Answer, bytes"),
-            ((row["number"], code(row["name"]), self.struct(row["in"]), row["names"],
-              self.tail(row), self.answer(row) + self.room(row)) for row in self.ops))
+        yield from table(("Opcode", "Name", "Request", "Answer"),
+                         ((row["number"], code(row["name"]), self.request(row), self.answer(row))
+                          for row in self.ops))
 
-    def notes(self) -> Iterator[str]:
-        used = {name for row in self.ops for name in self.flag_names(row)}
-        yield from table(("Note", "Meaning"),
-                         ((name.removeprefix("FB_ROW_").lower().replace("_", " "), meaning)
-                          for name, meaning in self.flags.items() if name in used))
+    def properties(self) -> Iterator[str]:
+        for flag, meaning in self.flags.items():
+            names = [code(row["name"]) for row in self.ops if flag in self.flag_names(row)]
+            title = flag.removeprefix("FB_ROW_").lower().replace("_", " ")
+            yield f"* *{title}*, {meaning}: {', '.join(names)}"
+        yield ""
 
     def init(self) -> Iterator[str]:
-        def features(words: str) -> str:
-            return "–" if words == "0" else ", ".join(
-                code(word.removeprefix("FB_INIT_")) for word in words.split(" | "))
+        def meaning(row: Row) -> str:
+            others = ((what, row[column].replace("FB_INIT_", "").split(" | "))
+                      for what, column in (("needs", "needs"), ("excludes", "beats")))
+            return "; ".join([row["meaning"].strip('"'),
+                              *(f"{what} {', '.join(map(code, names))}" for what, names in others
+                                if names != ["0"])])
 
-        yield from table(
-            ("Bit", "Name", "Since", "Whose", "Needs", "Excludes", "Meaning"),
-            ((row["bit"], code(row["name"]), version(row["since"]), row["party"].lower(),
-              features(row["needs"]), features(row["beats"]), row["meaning"].strip('"'))
-             for row in self.features))
+        yield from table(("Bit", "Name", "Since", "Whose", "Meaning"),
+                         ((row["bit"], code(row["name"]), version(row["since"]),
+                           row["party"].lower(), meaning(row)) for row in self.features))
         yield from table(("Whose", "Meaning"),
                          ((name.lower(), text) for name, text in self.parties.items()))
 
@@ -152,7 +148,8 @@ class Page:
         oldest, newest = self.minors["MINOR_MIN"], self.minors["MINOR"]
         return "\n".join((
             *INTRODUCTION.format(oldest=oldest, newest=newest).split("\n"),
-            *OPERATIONS.split("\n"), *self.operations(), *self.notes(),
+            *OPERATIONS.split("\n"), *self.operations(),
+            *PROPERTIES.split("\n"), *self.properties(),
             *MESSAGES.split("\n"), *self.messages(),
             *INIT.split("\n"), *self.init())).rstrip() + "\n"
 
@@ -175,12 +172,16 @@ operation that is there returns `-ENOSYS`, the client gets the error in the next
 next time.
 """
 
+PROPERTIES = """\
+### What the library knows of them
+"""
+
 MESSAGES = """\
 ## Messages
 
-A request is the header `fuse_in_header` (40 bytes), then the struct named here, if there is one, then so
-many names, each with a NUL at its end, then the rest. An answer is the header `fuse_out_header` (16 bytes), and
-after it, if there was no error, what is named here. DIRENTS is a row of `fuse_dirent` or `fuse_direntplus`; XATTR is
+A request is the header `fuse_in_header`, of 40 bytes, and what is named here: a struct and its size, names, each
+with a NUL at its end, and bytes or structs, as many as a field of the struct says. An answer is the header
+`fuse_out_header`, of 16 bytes, and, if there was no error, what is named here. DIRENTS is a row of `fuse_dirent` or `fuse_direntplus`; XATTR is
 bytes, or the struct when the request asked for size 0; with IOCTL bytes follow the struct; INIT is shorter
 for an old client. `fuse_create_out` is short for `fuse_entry_out` and `fuse_open_out` in a row.
 """

@@ -28,7 +28,6 @@ static int attr_of(uint64_t node, struct fb_attr *ret_attr)
 static int hello_lookup(void *self, struct fb_req *req, uint64_t parent, const char *name,
 			struct fb_entry *ret_entry)
 {
-	(void)self, (void)req;
 	if (parent != FB_ROOT_NODE || strcmp(name, "hello") != 0)
 		return -ENOENT;
 	ret_entry->node = FILE_NODE;
@@ -39,7 +38,6 @@ static int hello_lookup(void *self, struct fb_req *req, uint64_t parent, const c
 static int hello_getattr(void *self, struct fb_req *req, uint64_t node, const uint64_t *fh,
 			 struct fb_attr_reply *ret_attr)
 {
-	(void)self, (void)req, (void)fh;
 	ret_attr->attr_timeout_ns = SECOND;
 	return attr_of(node, &ret_attr->attr);
 }
@@ -53,7 +51,6 @@ static int hello_readdir(void *self, struct fb_req *req, uint64_t node, uint64_t
 		{ FILE_NODE, 3, DT_REG, "hello", 5 },
 	};
 
-	(void)self, (void)req, (void)node, (void)fh;
 	for (size_t i = cookie; i < sizeof(entries) / sizeof(entries[0]); i++)
 		if (fb_dirsink_add(to, &entries[i], NULL) < 0)
 			break;
@@ -67,7 +64,6 @@ static int hello_read(void *self, struct fb_req *req, uint64_t node, uint64_t fh
 	size_t size = count < strlen(text) - start ? count : strlen(text) - start;
 	int r = fb_sink_put(to, text + start, size);
 
-	(void)self, (void)req, (void)node, (void)fh;
 	return r < 0 ? r : (int)size;
 }
 

@@ -44,7 +44,6 @@ static int late_read(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
 	pthread_t thread;
 	int r;
 
-	(void)self, (void)node, (void)fh;
 	if (!work)
 		return -ENOMEM;
 	*work = (struct work){ req, to, start, size };
@@ -60,7 +59,6 @@ static int late_read(void *self, struct fb_req *req, uint64_t node, uint64_t fh,
 static int late_getattr(void *self, struct fb_req *req, uint64_t node, const uint64_t *fh,
 			struct fb_attr_reply *ret_attr)
 {
-	(void)self, (void)req, (void)fh;
 	ret_attr->attr = (struct fb_attr){
 		.ino = node, .mode = S_IFREG | 0444, .nlink = 1, .size = strlen(text)
 	};

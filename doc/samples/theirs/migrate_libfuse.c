@@ -36,7 +36,6 @@ static void hello_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
 {
 	struct stat attr;
 
-	(void)file;
 	if (attr_of(ino, &attr))
 		fuse_reply_attr(req, &attr, 1);
 	else
@@ -50,7 +49,6 @@ static void hello_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off
 	char answer[256]; /* enough for three names */
 	size_t used = 0;
 
-	(void)ino, (void)file;
 	if (size > sizeof(answer))
 		size = sizeof(answer);
 	for (off_t i = off; i < 3; i++) {
@@ -71,7 +69,6 @@ static void hello_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 {
 	size_t start = (size_t)off < strlen(text) ? (size_t)off : strlen(text);
 
-	(void)ino, (void)file;
 	fuse_reply_buf(req, text + start,
 		       size < strlen(text) - start ? size : strlen(text) - start);
 }
