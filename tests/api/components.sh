@@ -44,12 +44,13 @@ component() {
 	done
 }
 
-man3=() man8=() examples=()
+man3=() man8=() examples=() manual=()
 if [[ -d $FB_BUILD_DIR/man ]]; then
 	man3=('*/man/man3/*.3')
 	man8=('*/man/man8/fbfsd.8')
 fi
 [[ ! -d $FB_BUILD_DIR/examples ]] || examples=('*/doc/libfb/examples/*.c')
+[[ ! -d $FB_BUILD_DIR/html ]] || manual=('*/doc/libfb/html/*')
 
 component runtime '*/libfb.so.0' '*/libfb.so.0.*'
 component dev '*/include/libfb/*.h' '*/libfb.so' '*/pkgconfig/libfb.pc' '*/cmake/libfb/*.cmake' \
@@ -57,7 +58,7 @@ component dev '*/include/libfb/*.h' '*/libfb.so' '*/pkgconfig/libfb.pc' '*/cmake
 component daemon '*/bin/fbfsd' '*/mount.fuse.fbfsd' '*/bash-completion/completions/fbfsd' \
 	'*/zsh/*/_fbfsd' '*/fish/vendor_completions.d/fbfsd.fish' '*/qemu/vhost-user/60-fbfsd.json' "${man8[@]}"
 component doc '*/doc/libfb/README.md' '*/doc/libfb/NEWS.md' '*/doc/libfb/SECURITY.md' \
-	'*/doc/libfb/LICENSE' "${examples[@]}"
+	'*/doc/libfb/LICENSE' "${examples[@]}" "${manual[@]}"
 [[ ! -d $FB_BUILD_DIR/py ]] || component python '*/doc/libfb/examples/python/*.py' \
 	'*/libfb/*.py' '*/libfb/_*.pyi' '*/libfb/_fbc.*.so' '*/libfb/py.typed' '*/libfb-*.dist-info/*'
 
