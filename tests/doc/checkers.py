@@ -80,6 +80,8 @@ def check_sh(block):
             check_fbfsd(words[1:])
         elif words[:3] == ["python3", "-m", "libfb"]:
             check_libfb_module(words[3:])
+        elif words[0].startswith("OPTIONS="):  # a file of fbfsd@.service
+            check_fbfsd(shlex.split(words[0].partition("=")[2]))
         elif words[0].startswith("script/"):
             assert (SOURCE / words[0]).is_file(), words[0]
         elif words[:2] == ["cmake", "--preset"]:
