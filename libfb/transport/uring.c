@@ -65,7 +65,7 @@ static void plan(struct fb_uring *uring, const struct fb_session_options *option
 	unsigned most = options->max_workers;
 
 	uring->alone = most == 1;
-	fb_uring_plan_make(&uring->plan, possible, online, 1, uring->alone ? 1 : most - 1);
+	fb_uring_plan_make(&uring->plan, possible, online, uring->alone ? 1 : most - 1);
 }
 
 int fb_uring_new(const struct fb_session *session, struct fb_uring **ret_uring)

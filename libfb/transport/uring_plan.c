@@ -10,7 +10,7 @@ static void add(struct fb_uring_plan *plan, const struct fb_cpu_list *possible,
 }
 
 void fb_uring_plan_make(struct fb_uring_plan *plan, const struct fb_cpu_list *possible,
-			const struct fb_cpu_list *online, unsigned wanted, unsigned most)
+			const struct fb_cpu_list *online, unsigned most)
 {
 	plan->queue_count = 0;
 	add(plan, possible, online, true);
@@ -18,22 +18,14 @@ void fb_uring_plan_make(struct fb_uring_plan *plan, const struct fb_cpu_list *po
 	add(plan, possible, online, false);
 	if (plan->online_count == 0)
 		plan->online_count = plan->queue_count;
-	plan->workers = wanted > plan->online_count ? wanted : plan->online_count;
-	if (plan->workers > most)
-		plan->workers = most;
+	plan->workers = plan->online_count < most ? plan->online_count : most;
 }
 
-/* Workers beyond the number of processors that are online double one of those each. */
 unsigned fb_uring_plan_queues(const struct fb_uring_plan *plan, unsigned worker, uint16_t *ret_qids)
 {
-	unsigned count = 0, first = worker;
-	unsigned step = plan->workers < plan->online_count ? plan->workers : plan->online_count;
+	unsigned count = 0;
 
-	if (worker >= plan->online_count) {
-		ret_qids[0] = plan->qids[worker % plan->online_count];
-		return 1;
-	}
-	for (; first < plan->queue_count; first += step)
-		ret_qids[count++] = plan->qids[first];
+	for (unsigned i = worker; i < plan->queue_count; i += plan->workers)
+		ret_qids[count++] = plan->qids[i];
 	return count;
 }

@@ -19,11 +19,10 @@ struct fb_uring_plan {
 };
 
 /*
- * Plan for these processors. wanted is how many workers are wanted, at most how many there may be. Each
- * processor that is online gets a worker of its own if there may be so many.
+ * Plan for these processors. Each that is online gets a worker of its own if there may be so many: most.
  */
 void fb_uring_plan_make(struct fb_uring_plan *plan, const struct fb_cpu_list *possible,
-			const struct fb_cpu_list *online, unsigned wanted, unsigned most);
+			const struct fb_cpu_list *online, unsigned most);
 
 /* The queues of a worker below plan->workers, at most plan->queue_count. Returns how many. */
 unsigned fb_uring_plan_queues(const struct fb_uring_plan *plan, unsigned worker,

@@ -347,7 +347,8 @@ static void note_data(struct fb_uring_slot *slot)
 
 	/* The size stands at the same place in both. */
 	static_assert(offsetof(struct fb_wire_read_in, size) ==
-		      offsetof(struct fb_wire_write_in, size), "one struct does for both");
+			      offsetof(struct fb_wire_write_in, size),
+		      "one struct does for both");
 	if (header->opcode != FB_OP_READ && header->opcode != FB_OP_WRITE)
 		return;
 	atomic_store_explicit(&slot->ring->file, header->nodeid, memory_order_relaxed);

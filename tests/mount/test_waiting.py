@@ -112,7 +112,7 @@ def test_one_thread_serves_all(waiting):
 
 def test_sleepers_are_killed(waiting):
     """Clients that are gone leave nothing behind; what they had asked is answered to nobody."""
-    files = waiting("--sleep-ms=1000")
+    files = waiting("--sleep-ms=3000")
     for _ in range(2):
         pids = on_every_processor(4, lambda n: os.stat(files.path(f"sleep{n}")))
         time.sleep(0.2)

@@ -164,9 +164,9 @@ static int set_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_begins_at_home),    TEST(test_goes_and_comes),
-		TEST(test_data), TEST(test_stays_in_its_mask), TEST(test_left_alone),
-		TEST(test_no_such_processor),
+		TEST(test_begins_at_home), TEST(test_goes_and_comes),
+		TEST(test_data),           TEST(test_stays_in_its_mask),
+		TEST(test_left_alone),     TEST(test_no_such_processor),
 	};
 
 	mask(&allowed);
