@@ -40,8 +40,11 @@ def prepare(source: pathlib.Path, megabytes: int, jobs: int) -> None:
             os.fsync(file.fileno())
 
 
-def engine() -> str:
-    """Some systems forbid io_uring."""
+def engine(depth: int) -> str:
+    """One at a time is what pread(2) does; io_uring may hand it to a thread of the kernel, as on tmpfs. Some
+    systems forbid io_uring."""
+    if depth == 1:
+        return "psync"
     switch = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
     return "libaio" if switch.exists() and switch.read_text().strip() != "0" else "io_uring"
 
@@ -88,7 +91,7 @@ class Fio:
         invalidate = int(place.server.kind != "native" and not self.direct)
         return ["fio", "--name=bench", f"--directory={place.path / FOLDER}", "--filename_format=data.$jobnum",
                 f"--rw={rw}", f"--bs={size}", f"--size={self.megabytes}M", f"--numjobs={self.jobs}",
-                f"--iodepth={self.depth}", f"--ioengine={engine()}", f"--direct={int(self.direct)}",
+                f"--iodepth={self.depth}", f"--ioengine={engine(self.depth)}", f"--direct={int(self.direct)}",
                 f"--invalidate={invalidate}", f"--runtime={int(self.seconds * 1000)}ms", "--thread",
                 "--group_reporting", "--allow_file_create=0", "--fallocate=none", "--output-format=json",
                 "--clat_percentiles=0", "--lat_percentiles=1", "--percentile_list=50:99:99.9",
