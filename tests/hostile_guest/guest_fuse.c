@@ -9,9 +9,17 @@
 #include <libfb/types.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* The first minor version whose INIT has flags2. */
 #define LONG_INIT_MINOR 36u
+
+struct guest_caller guest_self(struct guest *guest, unsigned queue)
+{
+	return (struct guest_caller){
+		.guest = guest, .queue = queue, .uid = geteuid(), .gid = getegid()
+	};
+}
 
 int guest_ask(const struct guest_caller *caller, uint32_t opcode, uint64_t node, const void *in,
 	      size_t in_size, const void *rest, size_t rest_size, void *out, size_t room,

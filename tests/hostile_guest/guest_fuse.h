@@ -19,6 +19,9 @@ struct guest_caller {
 	uint32_t uid, gid, pid;
 };
 
+/* With the ids of this process: as whom the daemon can act even where it is not root. */
+struct guest_caller guest_self(struct guest *guest, unsigned queue);
+
 /* Greet: flags are FB_INIT_*, as many as the minor version knows. ret_init may be NULL. */
 int guest_init(struct guest *guest, uint32_t minor, uint64_t flags,
 	       struct fb_wire_init_out *ret_init);

@@ -105,7 +105,7 @@ static void work(const struct guest_caller *caller, const char *name, uint32_t s
 
 static void work_some(struct guest *guest, uint32_t size)
 {
-	const struct guest_caller caller = { .guest = guest, .queue = GUEST_REQUESTS };
+	const struct guest_caller caller = guest_self(guest, GUEST_REQUESTS);
 
 	work(&caller, "file", size);
 }
@@ -195,7 +195,7 @@ static void test_stop_and_go_on(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
 		struct guest *guest = new_guest((struct guest_options){ .style = styles[i] });
-		struct guest_caller caller = { .guest = guest, .queue = GUEST_REQUESTS };
+		struct guest_caller caller = guest_self(guest, GUEST_REQUESTS);
 		struct fb_wire_create_out made;
 		char name[8];
 		size_t done;
@@ -219,7 +219,7 @@ static void test_stop_and_go_on(void **state)
 static void test_reset(void **state)
 {
 	struct guest *guest = new_guest((struct guest_options){ .style = FRONT_END_QEMU10 });
-	struct guest_caller caller = { .guest = guest, .queue = GUEST_REQUESTS };
+	struct guest_caller caller = guest_self(guest, GUEST_REQUESTS);
 	struct fb_wire_create_out made;
 	struct fb_wire_attr attr;
 
@@ -242,7 +242,7 @@ static void test_reset(void **state)
 static void test_second_greeting(void **state)
 {
 	struct guest *guest = new_guest((struct guest_options){ .style = FRONT_END_QEMU7 });
-	struct guest_caller caller = { .guest = guest, .queue = GUEST_REQUESTS };
+	struct guest_caller caller = guest_self(guest, GUEST_REQUESTS);
 	struct fb_wire_create_out made;
 	struct fb_wire_attr attr;
 
@@ -319,7 +319,7 @@ static void test_M14_hang_up_anywhere(void **state)
 static void test_memory_comes_and_goes(void **state)
 {
 	struct guest *guest = new_guest((struct guest_options){ .style = FRONT_END_QEMU10 });
-	struct guest_caller caller = { .guest = guest, .queue = GUEST_REQUESTS };
+	struct guest_caller caller = guest_self(guest, GUEST_REQUESTS);
 	unsigned mappings = count_mappings(), region;
 
 	(void)state;
@@ -363,8 +363,7 @@ static void test_four_queues(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
-		clients[i].caller =
-			(struct guest_caller){ .guest = guest, .queue = GUEST_REQUESTS + i };
+		clients[i].caller = guest_self(guest, GUEST_REQUESTS + i);
 		snprintf(clients[i].name, sizeof(clients[i].name), "client %u", i);
 		assert_int_equal(pthread_create(&clients[i].thread, NULL, client_main, &clients[i]),
 				 0);

@@ -172,7 +172,7 @@ static void serve_a_guest(unsigned threads, bool loop, unsigned most)
 	guest = new_guest(0);
 	assert_int_equal(guest_init(guest, MINOR, FLAGS, NULL), 0);
 	for (unsigned i = 0; i < QUEUES; i++) {
-		callers[i] = (struct guest_caller){ .guest = guest, .queue = GUEST_REQUESTS + i };
+		callers[i] = guest_self(guest, GUEST_REQUESTS + i);
 		assert_int_equal(pthread_create(&clients[i], NULL, client, &callers[i]), 0);
 	}
 	for (unsigned i = 0; i < 50; i++)
@@ -221,7 +221,7 @@ static void test_nobody_else_serves(void **state)
 {
 	struct guest *guest = new_guest(300);
 	struct fb_wire_attr attr;
-	const struct guest_caller caller = { .guest = guest, .queue = GUEST_REQUESTS };
+	const struct guest_caller caller = guest_self(guest, GUEST_REQUESTS);
 
 	(void)state;
 	assert_int_equal(guest_forget(guest, 4711, 1), -ETIMEDOUT);

@@ -179,7 +179,7 @@ static void test_R13_end_in_a_flood(void **state)
 /* What has to wait must not come where nothing waits; FORGET may come anywhere. */
 static void test_R15_wrong_queue(void **state)
 {
-	struct guest_caller hiprio = { .guest = guest, .queue = GUEST_HIPRIO };
+	struct guest_caller hiprio = guest_self(guest, GUEST_HIPRIO);
 	const struct fb_wire_forget_in in = { .nlookup = 1 };
 	struct fb_wire_in_header header = { .len = IN_HEADER + sizeof(in),
 					    .opcode = FB_OP_FORGET,

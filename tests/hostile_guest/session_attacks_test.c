@@ -32,7 +32,7 @@ static void test_F8_after_the_end(void **state)
 /* A greeting while a request waits: that one ends, and knows nothing of the new session. */
 static void test_F9_greeting_with_requests_under_way(void **state)
 {
-	struct guest_caller greeter = { .guest = guest, .queue = OTHER };
+	struct guest_caller greeter = guest_self(guest, OTHER);
 	struct guest_request *waiting = wait_for_lock("locked");
 	struct fb_wire_create_out made = make_file("f");
 	struct fb_wire_init_in in = { .major = 7, .minor = MINOR, .flags = FLAGS };

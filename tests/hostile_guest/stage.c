@@ -24,8 +24,8 @@ static void new_guest(const struct guest_options *with)
 
 	options.fd = device.fd;
 	assert_int_equal(guest_new(&options, &guest), 0);
-	first = (struct guest_caller){ .guest = guest, .queue = GUEST_REQUESTS };
-	other = (struct guest_caller){ .guest = guest, .queue = OTHER };
+	first = guest_self(guest, GUEST_REQUESTS);
+	other = guest_self(guest, OTHER);
 }
 
 static void begin(const struct fb_passthrough_options *share,
