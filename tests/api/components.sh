@@ -44,21 +44,25 @@ component() {
 	done
 }
 
-man3=() man8=() examples=() manual=()
+man3=() man8=() units=() examples=() manual=()
 if [[ -d $FB_BUILD_DIR/man ]]; then
 	man3=('*/man/man3/*.3')
-	man8=('*/man/man8/fbfsd.8')
+	man8=('*/man/man8/fbfsd.8' '*/man/man8/mount.fuse.fbfsd.8')
 fi
+grep -q '^LIBSYSTEMD_FOUND:INTERNAL=1' "$FB_BUILD_DIR/CMakeCache.txt" &&
+	units=('*/systemd/system/fbfsd@.service' '*/systemd/system/fbfsd@.socket'
+		'*/doc/fbfsd/examples/share.conf' '*/doc/fbfsd/examples/mnt-data.mount')
 [[ ! -d $FB_BUILD_DIR/examples ]] || examples=('*/doc/libfb/examples/*.c')
 [[ ! -d $FB_BUILD_DIR/html ]] || manual=('*/doc/libfb/html/*')
 
 component runtime '*/libfb.so.0' '*/libfb.so.0.*'
 component dev '*/include/libfb/*.h' '*/libfb.so' '*/pkgconfig/libfb.pc' '*/cmake/libfb/*.cmake' \
-	"${man3[@]}"
+	"${man3[@]}" "${examples[@]}"
 component daemon '*/bin/fbfsd' '*/mount.fuse.fbfsd' '*/bash-completion/completions/fbfsd' \
-	'*/zsh/*/_fbfsd' '*/fish/vendor_completions.d/fbfsd.fish' '*/qemu/vhost-user/60-fbfsd.json' "${man8[@]}"
+	'*/zsh/*/_fbfsd' '*/fish/vendor_completions.d/fbfsd.fish' '*/qemu/vhost-user/60-fbfsd.json' "${man8[@]}" \
+	"${units[@]}"
 component doc '*/doc/libfb/README.md' '*/doc/libfb/NEWS.md' '*/doc/libfb/SECURITY.md' \
-	'*/doc/libfb/LICENSE' "${examples[@]}" "${manual[@]}"
+	'*/doc/libfb/LICENSE' "${manual[@]}"
 [[ ! -d $FB_BUILD_DIR/py ]] || component python '*/doc/libfb/examples/python/*.py' \
 	'*/libfb/*.py' '*/libfb/_*.pyi' '*/libfb/_fbc.*.so' '*/libfb/py.typed' '*/libfb-*.dist-info/*'
 
