@@ -21,7 +21,8 @@ SKIP_REASON = re.compile(
     r"|(?:not )?ok\b.*# *SKIP:? *(?P<tap>.*))$",
     re.M | re.I,
 )
-CMOCKA = re.compile(r"^\[  (PASSED|FAILED|SKIPPED) *\] (\d+) test\(s\)", re.M)
+# That of Debian 13 puts the name of the group in front of how many failed and were skipped.
+CMOCKA = re.compile(r"^\[  (PASSED|FAILED|SKIPPED) *\] (?:.+: )?(\d+) test\(s\)", re.M)
 PYTEST = re.compile(r"^=* ?((?:\d+ [a-z]+, )*\d+ [a-z]+) in [\d.]+s", re.M)
 TAP_PLAN = re.compile(r"^1\.\.\d+", re.M)
 TAP_LINE = re.compile(r"^(not ok|ok)\b(.*)$", re.M)
