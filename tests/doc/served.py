@@ -33,12 +33,13 @@ def unmount(place):
 class Served:
     """A program that mounts something at its last argument; it must end well when that is unmounted."""
 
-    def __init__(self, place, *command):
+    def __init__(self, place, *command, **environment):
         needs_mount()
         self.place, self.command = place, command
+        self.environment = {**os.environ, **environment}
 
     def __enter__(self):
-        self.process = subprocess.Popen([*self.command, self.place])
+        self.process = subprocess.Popen([*self.command, self.place], env=self.environment)
         end = time.monotonic() + SECONDS
         while not is_mounted(self.place):
             assert self.process.poll() is None, "the program ended"

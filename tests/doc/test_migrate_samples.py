@@ -2,14 +2,13 @@
 """The samples of the pages on migration: they compile without a warning, and do what is said of them."""
 
 import os
-import pathlib
-import shutil
 import subprocess
 import sys
 import time
 
 import pytest
 from migrate_page import BUILD, SOURCE
+from served import Served
 
 SAMPLES = SOURCE / "doc" / "samples"
 WARNINGS = ["-std=gnu17", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wconversion",
@@ -38,44 +37,6 @@ def theirs(name, folder):
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "fuse3"], check=True,
                            capture_output=True, text=True).stdout.split()
     return compiled(SAMPLES / "theirs" / name, folder, *flags)
-
-
-def is_mounted(place):
-    return f" {place} " in pathlib.Path("/proc/self/mountinfo").read_text()
-
-
-def unmount(place):
-    command = ["umount"] if os.geteuid() == 0 else ["fusermount3", "-u"]
-    return subprocess.run([*command, place]).returncode
-
-
-class Served:
-    """A program that mounts something at its last argument, while in a with block."""
-
-    def __init__(self, place, *command, **environment):
-        if not os.access("/dev/fuse", os.R_OK | os.W_OK):
-            pytest.skip("/dev/fuse can not be opened here")
-        if os.geteuid() != 0 and not shutil.which("fusermount3"):
-            pytest.skip("neither root nor fusermount3: nothing can be mounted")
-        self.place, self.command = place, command
-        self.environment = {**os.environ, **environment}
-
-    def __enter__(self):
-        self.process = subprocess.Popen([*self.command, self.place], env=self.environment)
-        end = time.monotonic() + 20
-        while not is_mounted(self.place):
-            assert self.process.poll() is None, "the sample ended"
-            assert time.monotonic() < end, "the sample has not mounted"
-            time.sleep(0.01)
-        return self.place
-
-    def __exit__(self, *error):
-        unmounted = unmount(self.place)
-        try:
-            status = self.process.wait(20)
-        finally:
-            self.process.kill()
-        assert (unmounted, status) == (0, 0)
 
 
 def seen(place):
