@@ -22,7 +22,7 @@ complain() {
 added() {
 	local name=$1
 	printf '%s\n' "./usr/share/doc/$name/copyright" "./usr/share/doc/$name/changelog.Debian.gz" \
-		"./usr/share/lintian/overrides/$name" "./usr/share/doc-base/$name.$name"
+		"./usr/share/lintian/overrides/$name" "./usr/share/doc-base/$name.libfb"
 }
 
 for package in "$@"; do
