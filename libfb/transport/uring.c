@@ -245,14 +245,15 @@ static void wake_rings(struct fb_dev_fuse *fuse)
 /* Not all rings could be started: back to /dev/fuse, where the kernel goes when it refuses one. */
 static void go_back(struct fb_dev_fuse *fuse)
 {
-	int r = fb_uring_refuse(&fuse->mount);
+	int error = atomic_load(&fuse->uring->error), r = fb_uring_refuse(&fuse->mount);
 
 	fuse->transport.keeps_workers = false;
 	atomic_store(&fuse->uring->state, STATE_OFF);
 	wake_rings(fuse);
-	fb_log(FB_LOG_WARNING, "no io_uring, requests come through /dev/fuse: %s",
-	       strerror(-atomic_load(&fuse->uring->error)));
-	if (r < 0)
+	/* Where it has been unmounted meanwhile no requests come at all. */
+	fb_log(error == -ENOTCONN ? FB_LOG_DEBUG : FB_LOG_WARNING,
+	       "no io_uring, requests come through /dev/fuse: %s", strerror(-error));
+	if (r < 0 && r != -ENOTCONN)
 		fb_log(FB_LOG_ERR, "the kernel waits for io_uring: %s", strerror(-r));
 }
 

@@ -152,6 +152,8 @@ def test_started_again_when_it_dies(area, shares, which):
             (server,) = until(lambda: children(parent), "the server in its sandbox")
             assert works(area / "one.sock")
             os.kill(server if which == "server" else parent, signal.SIGKILL)
+            # After its parent it dies a moment later, and may take a connection into death.
+            until(lambda gone=server: is_over(gone), "the server is gone")
             assert works(area / "one.sock")
             shares.server_of("one", other_than=parent)
         assert shares.server_of("two") == other
