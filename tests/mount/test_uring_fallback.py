@@ -25,6 +25,8 @@ def kernel_setting(uring):
     before = {}
 
     def change(path, value):
+        if not os.access(path, os.W_OK):
+            pytest.skip(f"{path} can not be written here")
         before.setdefault(path, path.read_text())
         path.write_text(value)
 
