@@ -290,8 +290,10 @@ void fb_uring_switch(struct fb_dev_fuse *fuse, struct fb_fuse_channel *own)
 
 bool fb_uring_is_used(struct fb_dev_fuse *fuse, struct fb_fuse_channel *channel)
 {
-	if (!channel->ring || channel->off_ring ||
-	    atomic_load_explicit(&fuse->uring->state, memory_order_acquire) < STATE_SWITCHING)
+	/* Before that another thread makes the rings. */
+	if (!fuse->uring ||
+	    atomic_load_explicit(&fuse->uring->state, memory_order_acquire) < STATE_SWITCHING ||
+	    !channel->ring || channel->off_ring)
 		return false;
 	if (!channel->ring->started)
 		start_ring(fuse, channel);
