@@ -102,7 +102,7 @@ static enum exit_code run(const struct options *options)
 
 /*
  * One heap for all threads: malloc_trim(3) does not give back the end of another thread's, megabytes for
- * each after a walk over many files. Only what is new to the client takes memory, so nobody waits for it.
+ * each after a walk over many files. Requests take memory only for what is new to the client.
  */
 static void share_heap(void)
 {

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the pages on migration say, taken apart: for the tests beside this file."""
 
-import os
-import pathlib
 import re
 
-SOURCE = pathlib.Path(os.environ.get("FB_SOURCE_DIR", pathlib.Path(__file__).parents[2]))
-BUILD = pathlib.Path(os.environ.get("FB_BUILD_DIR", SOURCE / "build" / "dev"))
-PAGES = SOURCE / "doc" / "migrate"
+from pages import DOC, SOURCE
+
+PAGES = DOC / "migrate"
 
 
 def page(name):

@@ -6,8 +6,9 @@ import re
 import subprocess
 
 import pytest
-from migrate_page import (BUILD, PAGES, coded, headers, operations, page, pairs, section, tables,
+from migrate_page import (PAGES, coded, headers, operations, page, pairs, section, tables,
                           words)
+from pages import BUILD
 
 LIBFUSE = pathlib.Path("/usr/include/fuse3")
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)

@@ -6,7 +6,8 @@ import ast
 import re
 
 import pytest
-from migrate_page import SOURCE, page, pairs, section, words
+from migrate_page import page, pairs, section, words
+from pages import SOURCE
 
 PAGE = "pyfuse3.md"
 PACKAGE = SOURCE / "bindings" / "python" / "libfb"

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from migrate_page import BUILD, SOURCE
+from pages import BUILD, SOURCE
 from served import Served
 
 SAMPLES = SOURCE / "doc" / "samples"
