@@ -7,7 +7,7 @@ set -euo pipefail
 include=${FB_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}/libfb/include
 checked=0
 for compiler in "gcc c c99" "gcc c gnu17" "g++ c++ c++17" \
-	"clang-14 c c99" "clang-14 c c17" "clang++-14 c++ c++17"; do
+	"clang c c99" "clang c c17" "clang++ c++ c++17"; do
 	read -r program language standard <<<"$compiler"
 	if ! command -v "$program" >/dev/null; then
 		echo "SKIP: no $program for $standard"
