@@ -266,6 +266,14 @@ def as_nobody(area):
 
 
 @pytest.fixture
+def serves_as_nobody(as_nobody, fbfsd):
+    """as_nobody, for the program under test: nobody can reach it."""
+    if subprocess.run([*as_nobody, "test", "-x", fbfsd], timeout=SECONDS).returncode:
+        pytest.skip(f"other users can not reach {fbfsd}: a folder above it is closed to them")
+    return as_nobody
+
+
+@pytest.fixture
 def users_mount():
     """Users can mount: fusermount3 is setuid, and the device open to all, as udev makes it."""
     program = shutil.which("fusermount3")

@@ -228,13 +228,13 @@ def test_missing_dev_fuse(fbfsd, area):
 
 
 @needs_root
-def test_missing_fusermount(fbfsd, area, as_nobody):
+def test_missing_fusermount(fbfsd, area, serves_as_nobody):
     program = os.path.realpath(shutil.which("fusermount3") or "/usr/bin/fusermount3")
     if not os.path.exists(program):
         pytest.skip("no fusermount3 here to hide")
     script = 'mount --bind /dev/null "$1" && shift && exec "$@"'
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", script, "sh", program, *as_nobody, fbfsd, area / "src", area / "mnt"],
+        ["unshare", "-m", "sh", "-c", script, "sh", program, *serves_as_nobody, fbfsd, area / "src", area / "mnt"],
         capture_output=True, text=True, timeout=SECONDS,
     )  # fmt: skip
     assert done.returncode == 32
@@ -242,26 +242,26 @@ def test_missing_fusermount(fbfsd, area, as_nobody):
 
 
 @needs_root
-def test_allow_other_needs_permission(run, as_nobody, users_mount):
+def test_allow_other_needs_permission(run, serves_as_nobody, users_mount):
     conf = pathlib.Path("/etc/fuse.conf")
     if conf.exists() and re.search(r"^\s*user_allow_other", conf.read_text(), re.M):
         pytest.skip("/etc/fuse.conf has user_allow_other")
-    done = run("-o", "allow_other", "src", "mnt", prefix=as_nobody)
+    done = run("-o", "allow_other", "src", "mnt", prefix=serves_as_nobody)
     assert done.returncode == 32
     assert "user_allow_other" in done.stderr and "/etc/fuse.conf" in done.stderr
 
 
 @needs_root
-def test_a_user_without_access_to_the_mountpoint(run, area, as_nobody, users_mount):
+def test_a_user_without_access_to_the_mountpoint(run, area, serves_as_nobody, users_mount):
     os.chown(area / "mnt", 0, 0)
-    done = run("src", "mnt", prefix=as_nobody)
+    done = run("src", "mnt", prefix=serves_as_nobody)
     assert done.returncode == 32
     assert "mnt" in done.stderr and done.stderr.count("\n") == 1
 
 
 @needs_root
-def test_too_many_descriptors_wanted(run, as_nobody):
-    done = run("--rlimit-nofile=1073741824", "src", "mnt", prefix=as_nobody)
+def test_too_many_descriptors_wanted(run, serves_as_nobody):
+    done = run("--rlimit-nofile=1073741824", "src", "mnt", prefix=serves_as_nobody)
     assert done.returncode == 32
     assert "--rlimit-nofile=1073741824" in done.stderr and "are allowed" in done.stderr
 
@@ -419,14 +419,14 @@ def test_source_as_an_option(fbfsd, mount, area):
 
 
 @needs_root
-def test_a_user_mounts_through_fusermount(mount, area, as_nobody, users_mount):
-    with mount(prefix=as_nobody) as mounted:
+def test_a_user_mounts_through_fusermount(mount, area, serves_as_nobody, users_mount):
+    with mount(prefix=serves_as_nobody) as mounted:
         assert f"user_id={NOBODY}" in mounted.entry["options"]
         done = subprocess.run(
-            [*as_nobody, "cat", area / "mnt" / "file"], capture_output=True, timeout=SECONDS
+            [*serves_as_nobody, "cat", area / "mnt" / "file"], capture_output=True, timeout=SECONDS
         )
         assert done.stdout == b"content\n"
-        subprocess.run([*as_nobody, "fusermount3", "-u", area / "mnt"], check=True, timeout=SECONDS)
+        subprocess.run([*serves_as_nobody, "fusermount3", "-u", area / "mnt"], check=True, timeout=SECONDS)
 
 
 @needs_root
@@ -534,11 +534,11 @@ def test_a_killed_server_is_replaced(mount, run, area):
 
 
 @needs_root
-def test_a_user_replaces_a_killed_server(mount, area, as_nobody, users_mount):
-    with mount(prefix=as_nobody) as mounted:
+def test_a_user_replaces_a_killed_server(mount, area, serves_as_nobody, users_mount):
+    with mount(prefix=serves_as_nobody) as mounted:
         os.kill(mounted.pid, signal.SIGKILL)
         assert wait_until(lambda: not mounted.is_served())
-        with mount("--replace", prefix=as_nobody) as again:
+        with mount("--replace", prefix=serves_as_nobody) as again:
             assert again.entry
         assert not mounted.entry
 

@@ -56,11 +56,11 @@ try:
             os.stat(top + "/" + kind)
     if kind == "lock":
         import fcntl
-        file = open(path, "x")
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         while True:
             fcntl.lockf(file, fcntl.LOCK_EX)
             fcntl.lockf(file, fcntl.LOCK_UN)
-            os.fsync(file.fileno())
+            os.fsync(file)
     file = os.open(path, os.O_RDWR | os.O_CREAT)
     while True:
         if kind == "write":

@@ -135,10 +135,10 @@ def test_the_host_checks_for_each_caller(serve, uid):
     assert ("trusted.a" in expected["own", "list"]) == (uid == 0)
 
 
-def test_a_server_without_privileges(mount, area, as_nobody, users_mount, watchdog):
+def test_a_server_without_privileges(mount, area, serves_as_nobody, users_mount, watchdog):
     """It needs not open a file to list its attributes or to read security.*: mode 0000 is no hindrance."""
     make_files(area / "src")
-    with mount(prefix=as_nobody):
+    with mount(prefix=serves_as_nobody):
         expected = assert_same_answers(area / "src", area / "mnt", NOBODY)
     assert expected["own closed", "list"] == ["security.capability", "security.fbtest", "user.a"]
     assert expected["own closed", "get security.fbtest"] == b"s".hex()

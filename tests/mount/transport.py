@@ -54,6 +54,8 @@ def why_not():
         return "io_uring: needs root"
     if not SWITCH.exists():
         return f"io_uring: Linux {os.uname().release} has no FUSE over io_uring"
+    if SWITCH.read_text().strip() != "Y" and not os.access(SWITCH, os.W_OK):
+        return f"io_uring: off, and {SWITCH} can not be written here"
     if FORBIDDEN.exists() and FORBIDDEN.read_text().strip() == "2":
         return "io_uring: kernel.io_uring_disabled is 2"
     return None

@@ -46,7 +46,7 @@ versions=$(spec -q --srpm --qf '%{VERSION} %{CHANGELOGNAME}' | sed 's/ .* - / /'
 [[ $versions == "$FB_VERSION $FB_VERSION-1" ]] || complain "versions: $versions, not $FB_VERSION"
 
 spec -P >"$work/whole"
-known='package|description|prep|build|install|check|preun|post|postun|files|dir|doc|license|changelog'
+known='global|package|description|prep|build|install|check|preun|post|postun|files|dir|doc|license|changelog'
 ! grep -nE '%[{]|^%[a-z_]' "$work/whole" | grep -vE "^[0-9]+:%($known)( |\$)" || complain "macros without a meaning"
 spec -P --without systemd --without manual --without python --without check >"$work/bare"
 for option in FB_SYSTEMD FB_MANUAL FB_PYTHON FB_TESTS; do

@@ -49,6 +49,13 @@ def need(program):
     return found
 
 
+def need_for_others(path):
+    """A test that runs a program as another user is skipped where that one can not reach it."""
+    for folder in path.parents:
+        if not folder.stat().st_mode & 0o001:
+            pytest.skip(f"other users can not reach {path}: {folder} is closed to them")
+
+
 def kernel():
     """The guest's kernel; the test is skipped where none can be had."""
     done = subprocess.run([ROOT / "script" / "guest-kernel", PARTS], capture_output=True, text=True, timeout=300)

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from guest import BUILD, READY, THREAD_SANITIZER, Guest
+from guest import BUILD, READY, THREAD_SANITIZER, Guest, need_for_others
 
 SECONDS = 20 * (3 if os.environ.get("FB_SANITIZE") else 1)
 SESSION = BUILD / "tests" / "vm" / "session"
@@ -140,6 +140,7 @@ def test_session(area, share, caller):
 def test_ordinary_user(area, share):
     """Libvirt of an ordinary user (qemuVirtioFSPrepareIdMap()): root is that user."""
     for_sanitizers("")
+    need_for_others(BUILD / "bin" / "fbfsd")
     nobody = 65534
     os.chown(share, nobody, nobody)
     os.chown(area, nobody, nobody)

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from daemon import FBFSD, SECONDS, Daemon, connect, features, needs_root, run
+from guest import need_for_others
 
 pytestmark = needs_root
 TAGGED = 1 << 9  # a device with a tag answers GET_CONFIG
@@ -283,6 +284,7 @@ def test_long_lines(area, shares):
 
 
 def test_an_ordinary_user(area, shares):
+    need_for_others(FBFSD)
     area.chmod(0o777)
     shares.add("one").add("two", "ro")
     for name in ("one", "two"):
