@@ -167,6 +167,7 @@ static const struct fb_transport_ops ops = {
 	.prepare = fb_uring_prepare,
 	.receive = fb_fuse_channel_receive,
 	.ready_fd = fb_fuse_channel_ready_fd,
+	.leave = fb_uring_leave,
 	.tick = fb_uring_tick,
 	.room = fb_fuse_channel_room,
 	.send = fb_fuse_channel_send,

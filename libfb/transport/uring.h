@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct fb_channel;
 struct fb_conn;
 struct fb_dev_fuse;
 struct fb_fuse_channel;
@@ -47,6 +48,9 @@ int fb_uring_add_channel(struct fb_dev_fuse *fuse, struct fb_fuse_channel *chann
 
 /* Whether this channel's requests come from its ring. By its worker, which may start it now. */
 bool fb_uring_is_used(struct fb_dev_fuse *fuse, struct fb_fuse_channel *channel);
+
+/* As fb_transport_ops.leave. */
+void fb_uring_leave(struct fb_channel *channel);
 
 /* As fb_transport_ops.tick: the number of queues all of whose workers are stuck in the driver. */
 unsigned fb_uring_tick(struct fb_transport *transport);

@@ -15,7 +15,7 @@
 
 struct fb_uring_home {
 	bool kept; /* the thread is ours to move */
-	bool away;
+	_Atomic bool away;
 	int mean;       /* requests at a time, see uring_home.c */
 	unsigned extra; /* what the data of the last ones is worth, in requests */
 	cpu_set_t home, anywhere;

@@ -110,7 +110,8 @@ static int set_up(struct fb_uring_ring *ring, const struct fb_mount *mount)
 	/* The thread that receives is not known yet; it alone may enter the ring. */
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_SQE128 | IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED |
-			 IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+			 IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			 IORING_SETUP_TASKRUN_FLAG,
 		.cq_entries = CQ_ENTRIES,
 	};
 	const int files[FILE_COUNT] = { mount->watch_fd, mount->fd };
@@ -229,6 +230,11 @@ void fb_uring_ring_after_fork(struct fb_uring_ring *ring)
 	fb_fd_drop(&ring->io.ring_fd);
 	fb_fd_drop(&ring->wake_fd);
 	fb_fd_drop(&ring->read_fd);
+}
+
+bool fb_uring_ring_is_due(const struct fb_uring_ring *ring)
+{
+	return __atomic_load_n(ring->io.sq.kflags, __ATOMIC_RELAXED) & IORING_SQ_TASKRUN;
 }
 
 bool fb_uring_ring_serves(const struct fb_uring_ring *ring, uint16_t qid)

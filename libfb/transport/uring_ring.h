@@ -19,6 +19,7 @@
 
 #include "transport/uring_home.h"
 #include "transport/uring_slot.h"
+#include "transport/uring_yield.h"
 
 struct fb_mount;
 
@@ -35,8 +36,9 @@ struct fb_uring_ring {
 	struct io_uring io;
 	bool started; /* by the thread that receives from it: nobody else can */
 	struct fb_uring_home home;
-	int read_fd;    /* of /dev/fuse, whose messages are told of too; or -1 */
-	bool readable;  /* it may have one */
+	struct fb_uring_yield yield; /* under the transport's lock */
+	int read_fd;                 /* of /dev/fuse, whose messages are told of too; or -1 */
+	bool readable;               /* it may have one */
 	bool read_turn; /* the last message was the ring's: it is the descriptor's turn */
 	size_t payload_size;
 	size_t used; /* bytes of all payloads that have memory, as far as it matters */
@@ -92,6 +94,9 @@ void fb_uring_ring_wake(struct fb_uring_ring *ring);
 
 /* In a forked child: close what keeps the connection open. */
 void fb_uring_ring_after_fork(struct fb_uring_ring *ring);
+
+/* Whether a request has come that receive has not seen yet. By any thread. */
+bool fb_uring_ring_is_due(const struct fb_uring_ring *ring);
 
 bool fb_uring_ring_serves(const struct fb_uring_ring *ring, uint16_t qid);
 
