@@ -25,6 +25,7 @@
 #include "protocol/wire.h"
 #include "protocol/wire_dev.h"
 #include "transport/fuse_channel.h"
+#include "transport/fuse_tick.h"
 #include "transport/mount.h"
 #include "transport/mount_options.h"
 #include "transport/mountpoint.h"
@@ -167,8 +168,8 @@ static const struct fb_transport_ops ops = {
 	.prepare = fb_uring_prepare,
 	.receive = fb_fuse_channel_receive,
 	.ready_fd = fb_fuse_channel_ready_fd,
-	.leave = fb_uring_leave,
-	.tick = fb_uring_tick,
+	.leave = fb_fuse_channel_leave,
+	.tick = fb_fuse_tick,
 	.room = fb_fuse_channel_room,
 	.send = fb_fuse_channel_send,
 	.drop = fb_fuse_channel_drop,
@@ -238,6 +239,7 @@ static int attach(struct fb_session *session, const struct fb_mount *mount,
 	if (!fuse)
 		return fb_fail(ENOMEM, "no memory for a mount");
 	fuse->mount = *mount;
+	atomic_init(&fuse->yield_cpu, FB_YIELD_ANY);
 	fuse->sizes =
 		fb_dev_fuse_sizes(session->page_size, session->options.max_write, fb_pages_limit());
 	fuse->transport = (struct fb_transport){

@@ -19,11 +19,13 @@
 
 #include <libfb/dev_fuse.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "core/transport.h"
 #include "transport/mount.h"
+#include "transport/yield.h"
 
 struct fb_fuse_channel;
 struct fb_uring;
@@ -44,6 +46,10 @@ struct fb_dev_fuse {
 	pthread_mutex_t lock;
 	struct fb_fuse_channel *channels; /* under lock */
 	struct fb_uring *uring;           /* NULL: requests come through the descriptors only */
+	/* Of the workers that take turns at the descriptors, and of the keeper; under lock. */
+	struct fb_yield yield;
+	struct fb_yield_keeper keeper;
+	_Atomic int yield_cpu; /* where the workers yield, or FB_YIELD_ANY */
 	/* Requests that bring dirty pages of the kernel's cache. */
 	_Atomic uint64_t writeback_begun, writeback_ended;
 	bool shut; /* by the session's keeper, then by free() */

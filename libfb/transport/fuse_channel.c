@@ -16,8 +16,10 @@
 #include "core/scope.h"
 #include "core/session.h"
 #include "protocol/wire.h"
+#include "transport/data_size.h"
 #include "transport/dev_fuse.h"
 #include "transport/fuse_fd.h"
+#include "transport/fuse_tick.h"
 #include "transport/uring.h"
 #include "transport/uring_kick.h"
 #include "transport/uring_ring.h"
@@ -153,6 +155,24 @@ static bool is_writeback(const struct fb_req *req)
 	       (in->write_flags & FB_WRITE_CACHE);
 }
 
+/* Who asks, and for how much. */
+static void note(struct fb_fuse_channel *channel, const void *message, size_t size)
+{
+	const struct fb_wire_in_header *header = message;
+	uint32_t pieces;
+
+	if (size >= sizeof(*header) && header->pid) {
+		atomic_store_explicit(&channel->client, header->pid, memory_order_relaxed);
+		fb_fuse_follow(channel, header->pid);
+	}
+	/* The shortest message that tells of data. */
+	if (size < sizeof(*header) + sizeof(struct fb_wire_read_in))
+		return;
+	pieces = fb_data_size(header->opcode, header + 1) / FB_DATA_PIECE;
+	if (pieces)
+		atomic_fetch_add_explicit(&channel->pieces, pieces, memory_order_relaxed);
+}
+
 /* Read a message from the descriptor. Returns as receive does. */
 static int receive_read(struct fb_fuse_channel *channel, struct fb_req *req)
 {
@@ -167,8 +187,10 @@ static int receive_read(struct fb_fuse_channel *channel, struct fb_req *req)
 		if (n < 0)
 			r = read_failed(channel, errno);
 	}
-	if (r == 1)
+	if (r == 1) {
+		note(channel, message, (size_t)n);
 		fb_req_set_message(req, message, (size_t)n, (size_t)n, NULL, 0);
+	}
 	return r;
 }
 
@@ -189,12 +211,36 @@ static int receive_ring(struct fb_fuse_channel *channel, struct fb_req *req)
 	return r;
 }
 
+/* The worker is here for the first time; threads of the program are not ours to change. */
+static void settle(struct fb_dev_fuse *fuse, struct fb_fuse_channel *channel)
+{
+	channel->settled = true;
+	if (fuse->transport.session->options.own_threads)
+		return;
+	FB_SCOPED_LOCK(&fuse->lock);
+	fb_yield_keeper_disinherit(&fuse->keeper);
+	fb_yield_thread_begin(&channel->thread);
+}
+
+void fb_fuse_channel_leave(struct fb_channel *base)
+{
+	struct fb_fuse_channel *channel = fb_fuse_channel_of(base);
+
+	FB_SCOPED_LOCK(&fb_dev_fuse_of(base->transport)->lock);
+	fb_yield_thread_end(&channel->thread);
+	channel->settled = false;
+}
+
 int fb_fuse_channel_receive(struct fb_channel *base, struct fb_req *req)
 {
 	struct fb_dev_fuse *fuse = fb_dev_fuse_of(base->transport);
 	struct fb_fuse_channel *channel = fb_fuse_channel_of(base);
-	int r = fb_uring_is_used(fuse, channel) ? receive_ring(channel, req) :
-						  receive_read(channel, req);
+	int r;
+
+	if (!channel->settled)
+		settle(fuse, channel);
+	r = fb_uring_is_used(fuse, channel) ? receive_ring(channel, req) :
+					      receive_read(channel, req);
 
 	if (r == 1 && is_writeback(req))
 		atomic_fetch_add(&fuse->writeback_begun, 1);

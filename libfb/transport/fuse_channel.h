@@ -13,6 +13,7 @@
 
 #include "core/channel.h"
 #include "core/transport.h"
+#include "transport/yield.h"
 
 struct fb_uring_ring;
 
@@ -25,6 +26,13 @@ struct fb_fuse_channel {
 	struct fb_uring_ring *ring; /* requests come from here once there is one and it is used */
 	bool off_ring;              /* its ring could not be started */
 	uint64_t begun_seen;        /* by the last tick */
+	/* For the keeper: who sent the last request that names anybody, and how many pieces of data moved. */
+	_Atomic uint32_t client, pieces;
+	uint32_t pieces_seen;
+	unsigned turns;                /* by the worker: fb_fuse_follow() */
+	bool settled;                  /* its worker has been here; by the worker */
+	struct fb_yield_thread thread; /* under the transport's lock */
+	struct fb_yield yield;         /* of the worker at its ring; under the transport's lock */
 };
 
 static inline struct fb_fuse_channel *fb_fuse_channel_of(struct fb_channel *channel)
@@ -40,5 +48,6 @@ int fb_fuse_channel_receive(struct fb_channel *channel, struct fb_req *req);
 int fb_fuse_channel_room(struct fb_req *req, size_t head_size, size_t size, struct iovec **ret_iov);
 int fb_fuse_channel_send(struct fb_req *req, const struct fb_answer *answer);
 void fb_fuse_channel_drop(struct fb_req *req);
+void fb_fuse_channel_leave(struct fb_channel *channel);
 
 #endif

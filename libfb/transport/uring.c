@@ -212,16 +212,6 @@ uint64_t fb_uring_prepare(struct fb_transport *transport, const struct fb_conn *
 
 /* ---- the change ------------------------------------------------------------------------------- */
 
-/* A worker for one queue is at home on that one's processor. */
-static void settle_in(struct fb_dev_fuse *fuse, struct fb_uring_ring *ring)
-{
-	fb_uring_home_begin(&ring->home, ring->queues[0].qid);
-	if (!ring->home.kept)
-		return;
-	FB_SCOPED_LOCK(&fuse->lock);
-	fb_uring_yield_begin(&ring->yield);
-}
-
 /* Start the ring of a worker, which calls this. */
 static void start_ring(struct fb_dev_fuse *fuse, struct fb_fuse_channel *channel)
 {
@@ -233,7 +223,7 @@ static void start_ring(struct fb_dev_fuse *fuse, struct fb_fuse_channel *channel
 			channel->fd = channel->ring->read_fd;
 		if (!fuse->transport.session->options.own_threads &&
 		    channel->ring->queue_count == 1)
-			settle_in(fuse, channel->ring);
+			fb_uring_home_begin(&channel->ring->home, channel->ring->queues[0].qid);
 		if (atomic_load(&uring->state) == STATE_ON)
 			fb_uring_kick(fuse, channel->ring->queues[0].qid);
 		atomic_fetch_add(&uring->started, 1);
@@ -332,47 +322,19 @@ static unsigned free_workers(const struct fb_dev_fuse *fuse, uint16_t qid)
 	return count;
 }
 
-/* Have a worker yield to its client, or no longer. */
-static void tick_yield(struct fb_fuse_channel *channel)
+bool fb_uring_is_on(const struct fb_dev_fuse *fuse)
 {
-	uint64_t ended = atomic_load(&channel->channel.ended);
-	uint64_t begun = atomic_load(&channel->channel.begun);
-	const struct fb_uring_yield_look look = {
-		.at_home = !atomic_load(&channel->ring->home.away),
-		.waiting = begun != ended || fb_uring_ring_is_due(channel->ring),
-		.answered = (unsigned)(begun - channel->begun_seen),
-	};
-
-	fb_uring_yield_tick(&channel->ring->yield, &look);
+	return fuse->uring && atomic_load(&fuse->uring->state) == STATE_ON;
 }
 
-void fb_uring_leave(struct fb_channel *base)
+unsigned fb_uring_starving(const struct fb_dev_fuse *fuse)
 {
-	struct fb_dev_fuse *fuse = fb_dev_fuse_of(base->transport);
-	struct fb_fuse_channel *channel = fb_fuse_channel_of(base);
-
-	if (!channel->ring)
-		return;
-	FB_SCOPED_LOCK(&fuse->lock);
-	fb_uring_yield_end(&channel->ring->yield);
-}
-
-unsigned fb_uring_tick(struct fb_transport *transport)
-{
-	struct fb_dev_fuse *fuse = fb_dev_fuse_of(transport);
-	struct fb_uring *uring = fuse->uring;
 	unsigned starving = 0;
 
-	if (!uring || atomic_load(&uring->state) != STATE_ON)
+	if (!fb_uring_is_on(fuse))
 		return 0;
-	FB_SCOPED_LOCK(&fuse->lock);
-	for (unsigned i = 0; i < uring->plan.queue_count; i++)
-		starving += free_workers(fuse, uring->plan.qids[i]) == 0;
-	for (struct fb_fuse_channel *c = fuse->channels; c; c = c->next) {
-		if (c->ring)
-			tick_yield(c);
-		c->begun_seen = atomic_load(&c->channel.begun);
-	}
+	for (unsigned i = 0; i < fuse->uring->plan.queue_count; i++)
+		starving += free_workers(fuse, fuse->uring->plan.qids[i]) == 0;
 	return starving;
 }
 

@@ -16,7 +16,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct fb_channel;
 struct fb_conn;
 struct fb_dev_fuse;
 struct fb_fuse_channel;
@@ -49,10 +48,10 @@ int fb_uring_add_channel(struct fb_dev_fuse *fuse, struct fb_fuse_channel *chann
 /* Whether this channel's requests come from its ring. By its worker, which may start it now. */
 bool fb_uring_is_used(struct fb_dev_fuse *fuse, struct fb_fuse_channel *channel);
 
-/* As fb_transport_ops.leave. */
-void fb_uring_leave(struct fb_channel *channel);
+/* Whether requests come over io_uring now, but those that never do. */
+bool fb_uring_is_on(const struct fb_dev_fuse *fuse);
 
-/* As fb_transport_ops.tick: the number of queues all of whose workers are stuck in the driver. */
-unsigned fb_uring_tick(struct fb_transport *transport);
+/* The number of queues all of whose workers have been stuck in the driver since the last tick. With the lock held. */
+unsigned fb_uring_starving(const struct fb_dev_fuse *fuse);
 
 #endif

@@ -3,14 +3,14 @@
 
 #include <pthread.h>
 
+#include "transport/data_size.h"
+
 /* Requests at a time, as a running mean in parts of ONE: more are many, fewer are one by one. */
 #define ONE 256
 #define MANY (ONE * 3 / 2)
 #define ONE_BY_ONE (ONE * 9 / 8)
 /* How much the last time counts. */
 #define SHARE 16
-/* So much data takes as long as waking a thread on another processor, and is worth one request more. */
-#define BYTES_OF_ONE 65536
 
 static bool move(const cpu_set_t *to)
 {
@@ -29,7 +29,7 @@ void fb_uring_home_begin(struct fb_uring_home *home, unsigned cpu)
 
 void fb_uring_home_data(struct fb_uring_home *home, uint32_t bytes)
 {
-	home->extra += bytes / BYTES_OF_ONE;
+	home->extra += bytes / FB_DATA_PIECE;
 }
 
 void fb_uring_home_came(struct fb_uring_home *home, unsigned requests)

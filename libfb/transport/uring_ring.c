@@ -13,6 +13,7 @@
 
 #include "core/scope.h"
 #include "core/thread.h"
+#include "transport/data_size.h"
 #include "transport/mount.h"
 #include "transport/uring_kick.h"
 #include "transport/uring_queues.h"
@@ -349,16 +350,12 @@ static int enter(struct fb_uring_ring *ring)
 static void note_data(struct fb_uring_slot *slot)
 {
 	const struct fb_wire_in_header *header = (const void *)slot->header->in_out;
-	const struct fb_wire_read_in *in = (const void *)slot->header->op_in;
+	uint32_t size = fb_data_size(header->opcode, slot->header->op_in);
 
-	/* The size stands at the same place in both. */
-	static_assert(offsetof(struct fb_wire_read_in, size) ==
-			      offsetof(struct fb_wire_write_in, size),
-		      "one struct does for both");
-	if (header->opcode != FB_OP_READ && header->opcode != FB_OP_WRITE)
+	if (size == 0)
 		return;
 	atomic_store_explicit(&slot->ring->file, header->nodeid, memory_order_relaxed);
-	fb_uring_home_data(&slot->ring->home, in->size);
+	fb_uring_home_data(&slot->ring->home, size);
 }
 
 static bool is_kick(const struct fb_uring_slot *slot)

@@ -19,7 +19,6 @@
 
 #include "transport/uring_home.h"
 #include "transport/uring_slot.h"
-#include "transport/uring_yield.h"
 
 struct fb_mount;
 
@@ -36,9 +35,8 @@ struct fb_uring_ring {
 	struct io_uring io;
 	bool started; /* by the thread that receives from it: nobody else can */
 	struct fb_uring_home home;
-	struct fb_uring_yield yield; /* under the transport's lock */
-	int read_fd;                 /* of /dev/fuse, whose messages are told of too; or -1 */
-	bool readable;               /* it may have one */
+	int read_fd;    /* of /dev/fuse, whose messages are told of too; or -1 */
+	bool readable;  /* it may have one */
 	bool read_turn; /* the last message was the ring's: it is the descriptor's turn */
 	size_t payload_size;
 	size_t used; /* bytes of all payloads that have memory, as far as it matters */

@@ -81,27 +81,6 @@ def use(server):
     assert os.listdir(server.source) == []
 
 
-def policies(pid):
-    """The scheduling policies that threads of a process have, without the flag for their children."""
-    found = set()
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(ProcessLookupError):
-            found.add(os.sched_getscheduler(int(task.name)) & ~os.SCHED_RESET_ON_FORK)
-    return found
-
-
-@contextlib.contextmanager
-def computing(count):
-    """Processes that do nothing but compute."""
-    hogs = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for hog in hogs:
-            hog.kill()
-            hog.wait()
-
-
 # ---- it is used ----------------------------------------------------------------------------------------
 
 
@@ -149,39 +128,6 @@ def test_requests_do_not_come_through_read(ring):
 
 def sum_of_requests(server):
     return sum(count for name, count in server.statistics().items() if name.isupper())
-
-
-def ask(server, seconds, until=lambda: False):
-    """Look up missing names, one after the other; returns the longest time that one took, in seconds."""
-    longest, end = 0, time.monotonic() + seconds
-    while time.monotonic() < end and not until():
-        for number in range(100):
-            begin = time.monotonic()
-            os.path.exists(server.path / f"missing{number}")
-            longest = max(longest, time.monotonic() - begin)
-    return longest
-
-
-def test_workers_yield(ring):
-    """While one client asks on an idle machine its worker has SCHED_IDLE; when it has ended none has."""
-    server = ring()
-    assert policies(server.pid) == {os.SCHED_OTHER}
-    ask(server, 20, lambda: os.SCHED_IDLE in policies(server.pid))
-    if policies(server.pid) == {os.SCHED_OTHER}:
-        pytest.skip("the processors were busy all the time: no worker has yielded")
-    assert policies(server.pid) == {os.SCHED_OTHER, os.SCHED_IDLE}
-    wait_until("all workers have their policy back", 2, lambda: policies(server.pid) == {os.SCHED_OTHER})
-    use(server)
-
-
-def test_nobody_starves(ring):
-    """Others begin to compute while a worker yields: it answers all the same, soon."""
-    server = ring()
-    ask(server, 5, lambda: os.SCHED_IDLE in policies(server.pid))
-    with computing(2 * len(PROCESSORS)):
-        longest = ask(server, 3)
-        assert longest < 0.5 * SLOWER, f"a request took {longest:.3f} s"
-        wait_until("no worker yields", 2, lambda: policies(server.pid) == {os.SCHED_OTHER})
 
 
 def test_one_thread(ring):

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Workers that yield their processor to the client that they serve: when they do, and that nobody starves."""
+import contextlib
+import os
+import pathlib
+import sys
+import threading
+import time
+
+import pytest
+
+from fixtures import SLOWER, host, needs_root, serve, start, tidy, wait_until  # noqa: F401
+
+pytestmark = [needs_root, pytest.mark.mounts]
+
+PROCESSORS = sorted(os.sched_getaffinity(0))
+
+# Looks up missing names, one after the other, for ever.
+ASK = """
+import os, sys
+while True:
+    for number in range(100):
+        os.path.exists(f"{sys.argv[1]}/missing{number}")
+"""
+
+
+def states(pid):
+    """(scheduling policy, number of processors) of each thread; the flag for their children left out."""
+    found = set()
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(ProcessLookupError):
+            tid = int(task.name)
+            found.add((os.sched_getscheduler(tid) & ~os.SCHED_RESET_ON_FORK, len(os.sched_getaffinity(tid))))
+    return found
+
+
+def yields(server):
+    return any(policy == os.SCHED_IDLE for policy, _ in states(server.pid))
+
+
+def is_usual(server):
+    """As at the beginning: over io_uring each worker has a processor, no matter which."""
+    return all(policy == os.SCHED_OTHER for policy, _ in states(server.pid))
+
+
+def ask(server, seconds, until=lambda: False):
+    """Look up missing names, one after the other; returns the longest time that one took, in seconds."""
+    longest, end = 0, time.monotonic() + seconds
+    while time.monotonic() < end and not until():
+        for number in range(100):
+            begin = time.monotonic()
+            os.path.exists(server.path / f"missing{number}")
+            longest = max(longest, time.monotonic() - begin)
+    return longest
+
+
+@contextlib.contextmanager
+def running(*commands):
+    processes = [start(*command) for command in commands]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def come_to_yield(server):
+    ask(server, 20, lambda: yields(server))
+    if not yields(server):
+        pytest.skip("the processors were busy all the time: no worker has yielded")
+
+
+def test_one_client(serve):
+    """While it asks on an idle machine its worker has SCHED_IDLE; when it has ended none has."""
+    server = serve()
+    before = states(server.pid)
+    assert is_usual(server)
+    for _ in range(3):
+        come_to_yield(server)
+        wait_until("all is as it was", 2, lambda: states(server.pid) == before)
+    (server.path / "file").write_text("content")
+    assert (server.source / "file").read_text() == "content"
+    assert server.stop() == 0
+
+
+def test_end_while_yielding(serve):
+    server = serve()
+    come_to_yield(server)
+    assert server.stop() == 0
+
+
+def test_several_clients(serve):
+    """Who answers several at a time, or as many as there are processors, does not yield for long."""
+    server = serve()
+    command = (sys.executable, "-c", ASK, server.path)
+    with running(*[command] * (2 * len(PROCESSORS))):
+        time.sleep(0.5)
+        seen = [yields(server) for _ in range(50) if not time.sleep(0.02)]
+    assert sum(seen) < 25, f"yields in {sum(seen)} of 50 looks"
+    wait_until("no worker yields", 2, lambda: is_usual(server))
+
+
+def test_nobody_starves(serve):
+    """Others begin to compute while a worker yields: it answers all the same, soon."""
+    server = serve()
+    ask(server, 5, lambda: yields(server))
+    with running(*[("sh", "-c", "while :; do :; done")] * (2 * len(PROCESSORS))):
+        longest = ask(server, 2)
+        assert longest < 0.5 * SLOWER, f"a request took {longest:.3f} s"
+        wait_until("no worker yields", 2, lambda: is_usual(server))
+
+
+def test_data(serve):
+    """Who reads ahead goes on meanwhile: the workers have all processors."""
+    server = serve("--no-kernel-passthrough")
+    (server.source / "file").write_bytes(bytes(64 << 20))
+    seen, end = [], threading.Event()
+
+    def look():
+        while not end.wait(0.01):
+            seen.append(any(policy == os.SCHED_IDLE and count == 1 for policy, count in states(server.pid)))
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    for _ in range(5):
+        with open(server.path / "file", "rb", buffering=0) as file:
+            while file.read(1 << 20):
+                pass
+    end.set()
+    looker.join()
+    assert len(seen) > 5 and sum(seen) < len(seen) / 2, f"yields in {sum(seen)} of {len(seen)} looks"
+
+
+def test_where_it_may_run(serve):
+    """Who has started the server for one processor has it there, meanwhile and afterwards."""
+    os.sched_setaffinity(0, PROCESSORS[:1])
+    try:
+        server = serve()
+    finally:
+        os.sched_setaffinity(0, PROCESSORS)
+    ask(server, 1)
+    threads = [int(task.name) for task in pathlib.Path(f"/proc/{server.pid}/task").iterdir()]
+    assert {tuple(os.sched_getaffinity(tid)) for tid in threads} == {(PROCESSORS[0],)}
