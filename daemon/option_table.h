@@ -70,6 +70,9 @@
 	OPTION("transport", 0, "NAME", MOUNT, CHOICE(mount.transport, transport_choices), "auto",  \
 	       "How requests come: dev-fuse, io-uring (Linux 6.14, where root has switched it on), " \
 	       "or auto")                                                                          \
+	OPTION("yield", 0, NULL, MOUNT, SWITCH(yields), "on",                                      \
+	       "Leave the processor to a client that does one thing after the other, while no "    \
+	       "others need it")                                                                   \
                                                                                                    \
 	OPTION("socket-path", 0, "PATH", GUEST, TEXT(guest.socket_path), NULL,                     \
 	       "Listen at this socket for the monitor of a virtual machine (vhost-user)")          \

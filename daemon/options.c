@@ -368,6 +368,7 @@ static int complete(struct options *options)
 	if (for_guest)
 		complete_guest(options);
 	options->passthrough.announce_submounts = options->announce_submounts == FB_ON;
+	options->mount.yields = options->yields != FB_OFF;
 	result = for_guest ? check_guest(options) : 0;
 	return result < 0 ? result : check_contradictions(options);
 }

@@ -62,7 +62,7 @@ struct options {
 	struct words translate_uid, translate_gid;
 
 	bool read_only, allow_other, allow_nonempty;
-	enum fb_switch default_permissions, announce_submounts;
+	enum fb_switch default_permissions, announce_submounts, yields;
 	bool single, foreground, no_splice;
 	uint32_t max_background, request_timeout_s;
 	uint32_t nofile; /* NOFILE_DEFAULT, 0 for what it is, or the limit */

@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libfb/session.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/scope.h"
@@ -29,16 +31,28 @@ void fb_thread_install_wake(void)
 		sigaction(fb_wake_signal(), &wake, NULL);
 }
 
+/* A worker that yields (transport/yield.h) starts threads that do not; that flag of it marks one. */
+static bool is_yielding(void)
+{
+	return syscall(SYS_sched_getscheduler, 0) == (SCHED_IDLE | SCHED_RESET_ON_FORK);
+}
+
 int fb_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
 {
 	sigset_t blocked, before;
+	pthread_attr_t attr;
 	int r;
+
+	pthread_attr_init(&attr);
+	if (is_yielding())
+		pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
 
 	sigfillset(&blocked);
 	sigdelset(&blocked, fb_wake_signal());
 	pthread_sigmask(SIG_SETMASK, &blocked, &before);
-	r = pthread_create(thread, NULL, run, arg);
+	r = pthread_create(thread, &attr, run, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
 	return -r;
 }
 

@@ -231,7 +231,7 @@ static void choose(struct fb_dev_fuse *fuse, const struct fb_session *session,
 
 /* Attach the session to a mount, which belongs to the transport afterwards. */
 static int attach(struct fb_session *session, const struct fb_mount *mount,
-		  bool default_permissions, enum fb_mount_transport wanted)
+		  bool default_permissions, const struct fb_mount_options *options)
 {
 	struct fb_dev_fuse *fuse = calloc(1, sizeof(*fuse));
 	int r;
@@ -239,6 +239,7 @@ static int attach(struct fb_session *session, const struct fb_mount *mount,
 	if (!fuse)
 		return fb_fail(ENOMEM, "no memory for a mount");
 	fuse->mount = *mount;
+	fuse->may_yield = options->yields && !session->options.own_threads;
 	atomic_init(&fuse->yield_cpu, FB_YIELD_ANY);
 	fuse->sizes =
 		fb_dev_fuse_sizes(session->page_size, session->options.max_write, fb_pages_limit());
@@ -251,7 +252,7 @@ static int attach(struct fb_session *session, const struct fb_mount *mount,
 		.threads = true,
 	};
 	pthread_mutex_init(&fuse->lock, NULL);
-	choose(fuse, session, wanted);
+	choose(fuse, session, options->transport);
 	r = fb_session_attach(session, &fuse->transport);
 	if (r < 0)
 		dev_fuse_fini(fuse);
@@ -297,8 +298,7 @@ int fb_mount(struct fb_session *session, const char *mountpoint,
 	if (r == 0)
 		r = mount_find_or_make(mountpoint, known.replace_stale, &plan, &mount);
 	if (r >= 0) {
-		r = attach(session, &mount, plan.values[FB_MOUNT_DATA_default_permissions],
-			   known.transport);
+		r = attach(session, &mount, plan.values[FB_MOUNT_DATA_default_permissions], &known);
 		if (r < 0)
 			abandon(&mount);
 	}

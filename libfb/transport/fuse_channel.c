@@ -211,11 +211,11 @@ static int receive_ring(struct fb_fuse_channel *channel, struct fb_req *req)
 	return r;
 }
 
-/* The worker is here for the first time; threads of the program are not ours to change. */
+/* The worker is here for the first time. */
 static void settle(struct fb_dev_fuse *fuse, struct fb_fuse_channel *channel)
 {
 	channel->settled = true;
-	if (fuse->transport.session->options.own_threads)
+	if (!fuse->may_yield)
 		return;
 	FB_SCOPED_LOCK(&fuse->lock);
 	fb_yield_keeper_disinherit(&fuse->keeper);

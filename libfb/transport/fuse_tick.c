@@ -121,10 +121,10 @@ unsigned fb_fuse_tick(struct fb_transport *transport)
 
 	FB_SCOPED_LOCK(&fuse->lock);
 	starving = fb_uring_starving(fuse);
-	if (!fb_uring_is_on(fuse))
+	if (fuse->may_yield && !fb_uring_is_on(fuse))
 		tick_readers(fuse);
 	for (struct fb_fuse_channel *c = fuse->channels; c; c = c->next) {
-		if (fb_uring_is_on(fuse) && has_ring(c))
+		if (fuse->may_yield && fb_uring_is_on(fuse) && has_ring(c))
 			tick_ring(c);
 		c->begun_seen = atomic_load(&c->channel.begun);
 	}

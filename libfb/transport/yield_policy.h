@@ -11,7 +11,10 @@
 /* Whether a thread has the usual policy; 0 is the calling one. */
 bool fb_yield_policy_is_usual(pid_t tid);
 
-/* Give a thread SCHED_IDLE, which threads that it starts do not get. Returns 0 or -errno. */
+/*
+ * Give a thread SCHED_IDLE, with a flag that marks it as ours (SCHED_RESET_ON_FORK): fb_thread_start() sees to it
+ * that threads do not inherit the policy; others do. Returns 0 or -errno.
+ */
 int fb_yield_policy_begin(pid_t tid);
 
 /* Bring it back. Returns 0 or -errno. */

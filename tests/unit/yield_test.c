@@ -14,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/thread.h"
 #include "transport/yield.h"
+#include "transport/yield_policy.h"
 
 static cpu_set_t allowed; /* what this program may run on */
 static unsigned first, second;
@@ -208,7 +210,6 @@ static void test_policy(void **state)
 	tick(&sleeper, &calm, FB_YIELD_ANY);
 	assert_int_equal(policy_of(tid), SCHED_OTHER);
 	SKIP_UNLESS_IT_YIELDS(&sleeper, FB_YIELD_ANY);
-	/* Threads that it starts are not so. */
 	assert_int_equal(policy_of(tid), SCHED_IDLE | SCHED_RESET_ON_FORK);
 	tick(&sleeper, &busy, FB_YIELD_ANY);
 	assert_int_equal(policy_of(tid), SCHED_IDLE | SCHED_RESET_ON_FORK);
@@ -220,6 +221,35 @@ static void test_policy(void **state)
 	sleeper_end(&sleeper);
 	assert_int_equal(sleeper.policy_at_end, SCHED_OTHER);
 	assert_int_equal(policy_of(0), SCHED_OTHER);
+}
+
+static void *tell_policy(void *ret_policy)
+{
+	*(int *)ret_policy = policy_of(0);
+	return NULL;
+}
+
+static void *start_another(void *ret_policy)
+{
+	pthread_t thread;
+
+	if (fb_yield_policy_begin(0) == 0 && fb_thread_start(&thread, tell_policy, ret_policy) == 0)
+		pthread_join(thread, NULL);
+	return NULL;
+}
+
+/* Linux has threads inherit SCHED_IDLE, whatever SCHED_RESET_ON_FORK says. */
+static void test_threads_of_ours(void **state)
+{
+	pthread_t thread;
+	int policy = -1;
+
+	(void)state;
+	if (!fb_yield_policy_can_end())
+		SKIP_BECAUSE("CAP_SYS_NICE is missing");
+	assert_int_equal(pthread_create(&thread, NULL, start_another, &policy), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(policy, SCHED_OTHER);
 }
 
 /* It yields where its client is, and follows it. */
@@ -398,6 +428,7 @@ int main(void)
 		cmocka_unit_test(test_ends_without_blame),
 		cmocka_unit_test(test_who_stood_in_line_waits),
 		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_threads_of_ours),
 		cmocka_unit_test(test_processor),
 		cmocka_unit_test(test_keeper),
 		cmocka_unit_test(test_cpu_of),

@@ -49,6 +49,7 @@ class mount_options(_Struct):
     auto_unmount: bool
     replace_stale: bool
     transport: int
+    yields: bool
 
 class virtio_fs_options(_Struct):
     tag: str | None

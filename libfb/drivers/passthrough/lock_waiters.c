@@ -196,18 +196,33 @@ static void *serve(void *arg)
 	return NULL;
 }
 
+/* Workers may yield (fb_mount_options.yields) and be bound to a processor; this thread is like the program's first. */
+static void unlike_worker(pthread_attr_t *attr)
+{
+	cpu_set_t where;
+
+	if (sched_getaffinity(getpid(), sizeof(where), &where) == 0)
+		pthread_attr_setaffinity_np(attr, sizeof(where), &where);
+	if (syscall(SYS_sched_getscheduler, getpid()) == SCHED_OTHER)
+		pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
+}
+
 /* Start the thread if need be, deaf to the program's signals; called with the lock held. */
 static int start(struct fb_lock_waiters *waiters)
 {
 	sigset_t all, before;
+	pthread_attr_t attr;
 	int error;
 
 	if (waiters->running)
 		return 0;
+	pthread_attr_init(&attr);
+	unlike_worker(&attr);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&waiters->thread, NULL, serve, waiters);
+	error = pthread_create(&waiters->thread, &attr, serve, waiters);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
 	waiters->running = error == 0;
 	return -error;
 }
