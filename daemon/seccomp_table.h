@@ -104,7 +104,8 @@
 	FAIL(clone3, ENOSYS)                                                                       \
 	ALLOW(exit) ALLOW(exit_group) ALLOW(futex) ALLOW(futex_time64)                             \
 	ALLOW(set_robust_list) ALLOW(get_robust_list) ALLOW(rseq) ALLOW(set_tid_address)           \
-	ALLOW(sched_yield) ALLOW(sched_getaffinity) ALLOW(getcpu) ALLOW(restart_syscall)           \
+	ALLOW(sched_yield) ALLOW(sched_getaffinity) ALLOW(sched_getscheduler)                      \
+	ALLOW(getcpu) ALLOW(restart_syscall)                                                       \
 	ALLOW(rt_sigaction) ALLOW(rt_sigprocmask) ALLOW(rt_sigreturn) ALLOW(sigreturn)             \
 	ALLOW(rt_sigtimedwait) ALLOW(rt_sigtimedwait_time64) ALLOW(sigaltstack)                    \
 	ALLOW(signalfd4) ALLOW(pipe2)                                                              \

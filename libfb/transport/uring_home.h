@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 struct fb_uring_home {
-	bool kept; /* the thread is ours to move */
+	_Atomic bool kept; /* the thread is ours to move */
 	_Atomic bool away;
 	int mean;       /* requests at a time, see uring_home.c */
 	unsigned extra; /* what the data of the last ones is worth, in requests */

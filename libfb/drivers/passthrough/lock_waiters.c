@@ -199,11 +199,12 @@ static void *serve(void *arg)
 /* Workers may yield (fb_mount_options.yields) and be bound to a processor; this thread is like the program's first. */
 static void unlike_worker(pthread_attr_t *attr)
 {
-	cpu_set_t where;
+	cpu_set_t ours, where;
 
-	if (sched_getaffinity(getpid(), sizeof(where), &where) == 0)
+	if (sched_getaffinity(0, sizeof(ours), &ours) == 0 &&
+	    sched_getaffinity(getpid(), sizeof(where), &where) == 0 && !CPU_EQUAL(&ours, &where))
 		pthread_attr_setaffinity_np(attr, sizeof(where), &where);
-	if (syscall(SYS_sched_getscheduler, getpid()) == SCHED_OTHER)
+	if (syscall(SYS_sched_getscheduler, 0) == (SCHED_IDLE | SCHED_RESET_ON_FORK))
 		pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
 }
 
