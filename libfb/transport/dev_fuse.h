@@ -50,6 +50,7 @@ struct fb_dev_fuse {
 	/* Of the workers that take turns at the descriptors, and of the keeper; under lock. */
 	struct fb_yield yield;
 	struct fb_yield_keeper keeper;
+	unsigned slept_seen;   /* by the last tick */
 	_Atomic int yield_cpu; /* where the workers yield, or FB_YIELD_ANY */
 	/* Requests that bring dirty pages of the kernel's cache. */
 	_Atomic uint64_t writeback_begun, writeback_ended;

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import subprocess
 import sys
 import threading
 import time
@@ -144,10 +145,9 @@ def test_nobody_starves(serve):
         wait_until("no worker yields", 2, lambda: is_usual(server))
 
 
-def test_data(serve):
-    """Who reads ahead goes on meanwhile: the workers have all processors."""
-    server = serve("--no-kernel-passthrough")
-    (server.source / "file").write_bytes(bytes(64 << 20))
+@contextlib.contextmanager
+def hardly_yielding(server):
+    """Meanwhile the workers have all processors, most of the time."""
     seen, end = [], threading.Event()
 
     def look():
@@ -156,13 +156,34 @@ def test_data(serve):
 
     looker = threading.Thread(target=look)
     looker.start()
-    for _ in range(5):
-        with open(server.path / "file", "rb", buffering=0) as file:
-            while file.read(1 << 20):
-                pass
-    end.set()
-    looker.join()
+    try:
+        yield
+    finally:
+        end.set()
+        looker.join()
     assert len(seen) > 5 and sum(seen) < len(seen) / 2, f"yields in {sum(seen)} of {len(seen)} looks"
+
+
+def test_data(serve):
+    """Who reads ahead goes on meanwhile."""
+    server = serve("--no-kernel-passthrough")
+    (server.source / "file").write_bytes(bytes(64 << 20))
+    with hardly_yielding(server):
+        for _ in range(5):
+            with open(server.path / "file", "rb", buffering=0) as file:
+                while file.read(1 << 20):
+                    pass
+
+
+def test_many_at_a_time(serve):
+    """One thread, with 16 requests under way."""
+    server = serve("--no-kernel-passthrough")
+    (server.source / "file").write_bytes(bytes(16 << 20))
+    command = "fio --name=a --ioengine=io_uring --iodepth=16 --direct=1 --rw=randread --bs=4k --time_based --runtime=1"
+    with hardly_yielding(server):
+        done = start(*command.split(), f"--filename={server.path}/file", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        output, _ = done.communicate(timeout=60)
+    assert done.returncode == 0, output
 
 
 def test_where_it_may_run(serve):
