@@ -46,6 +46,7 @@ struct fb_dev_fuse {
 	pthread_mutex_t lock;
 	struct fb_fuse_channel *channels; /* under lock */
 	struct fb_uring *uring;           /* NULL: requests come through the descriptors only */
+	uint64_t kicks;                   /* of queues, so far: uring_kick.h; under lock */
 	bool may_yield;
 	/* Of the workers that take turns at the descriptors, and of the keeper; under lock. */
 	struct fb_yield yield;

@@ -302,13 +302,16 @@ bool fb_uring_is_used(struct fb_dev_fuse *fuse, struct fb_fuse_channel *channel)
 
 /* ---- while they are used ------------------------------------------------------------------------ */
 
-/* Whether the channel's worker has been in one request since the last tick. */
+/*
+ * Whether the channel's worker has been in one request since the last tick. One that yields may stand in line: it is
+ * not to yield any more, and looked at once more.
+ */
 static bool is_stuck(const struct fb_fuse_channel *channel)
 {
 	uint64_t ended = atomic_load(&channel->channel.ended);
 	uint64_t begun = atomic_load(&channel->channel.begun);
 
-	return begun != ended && begun == channel->begun_seen;
+	return begun != ended && begun == channel->begun_seen && !channel->thread.yields;
 }
 
 /* Workers of a queue that are not stuck. */

@@ -20,15 +20,18 @@
  * Ask for no byte of a file: it is answered with a NOTIFY_REPLY. Returns whether there is such a regular
  * file (only those are possible from 7.1 on).
  */
-static bool retrieve_nothing(int fuse_fd, uint64_t node)
+static bool retrieve_nothing(struct fb_dev_fuse *fuse, uint64_t node)
 {
-	struct fb_wire_notify_retrieve_out out = { .notify_unique = FB_URING_KICK_UNIQUE,
-						   .nodeid = node };
+	/* Even numbers, as all that are not of an INTERRUPT. */
+	struct fb_wire_notify_retrieve_out out = {
+		.notify_unique = FB_URING_KICKS_FROM + 2 * fuse->kicks++,
+		.nodeid = node,
+	};
 	struct fb_wire_out_header header = { .len = sizeof(header) + sizeof(out),
 					     .error = FB_NOTIFY_RETRIEVE };
 	const struct iovec iov[] = { { &header, sizeof(header) }, { &out, sizeof(out) } };
 
-	return writev(fuse_fd, iov, 2) >= 0;
+	return writev(fuse->mount.fd, iov, 2) >= 0;
 }
 
 /* By a file that was read or written lately, often by a request that does not end just now. */
@@ -38,7 +41,7 @@ static bool retrieve(struct fb_dev_fuse *fuse)
 	for (struct fb_fuse_channel *c = fuse->channels; c; c = c->next) {
 		uint64_t node = c->ring ? atomic_load(&c->ring->file) : 0;
 
-		if (node && retrieve_nothing(fuse->mount.fd, node))
+		if (node && retrieve_nothing(fuse, node))
 			return true;
 	}
 	return false;

@@ -12,8 +12,11 @@
 
 struct fb_dev_fuse;
 
-/* The number by which its NOTIFY_REPLY is known: none that a driver's retrieval has (core/notify.c). */
-#define FB_URING_KICK_UNIQUE (UINT64_C(3) << 61)
+/*
+ * The numbers from here on are those of NOTIFY_REPLYs to kicks: none that a driver's retrieval has (core/notify.c). Each
+ * kick has its own, as several may be under way in a queue, and the kernel finds answers by them.
+ */
+#define FB_URING_KICKS_FROM (UINT64_C(3) << 61)
 
 /* Have a request come to this queue. Where this process may not run on its processor none does. */
 void fb_uring_kick(struct fb_dev_fuse *fuse, uint16_t qid);

@@ -360,7 +360,7 @@ static void note_data(struct fb_uring_slot *slot)
 
 static bool is_kick(const struct fb_uring_slot *slot)
 {
-	return slot->commit_id == FB_URING_KICK_UNIQUE;
+	return slot->commit_id >= FB_URING_KICKS_FROM;
 }
 
 /* A slot's command has ended. Returns what receive is to return. */
