@@ -136,7 +136,6 @@ static void tick_readers(struct fb_dev_fuse *fuse)
 void fb_fuse_follow(struct fb_fuse_channel *channel, uint32_t client)
 {
 	struct fb_dev_fuse *fuse = fb_dev_fuse_of(channel->channel.transport);
-
 	int before = atomic_load_explicit(&fuse->yield_cpu, memory_order_relaxed), cpu;
 
 	if (before == FB_YIELD_ANY || ++channel->turns % LOOK_TURNS != 0)

@@ -76,8 +76,8 @@ void fb_yield_thread_set(struct fb_yield_thread *thread, bool yields, int cpu);
 struct fb_yield_keeper {
 	bool avoids;
 	int cpu; /* that it avoids */
-	cpu_set_t
-		before; /* where it was allowed to run when it last avoided none; empty: never so far */
+	/* Where it was allowed to run when it last avoided none; empty: it has never avoided any. */
+	cpu_set_t before;
 };
 
 /* Have the calling keeper avoid a processor, if it may run on others too, or none: FB_YIELD_ANY. */

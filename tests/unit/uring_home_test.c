@@ -4,33 +4,11 @@
 
 #include <sched.h>
 
+#include "processors.h"
 #include "transport/uring_home.h"
 
 static cpu_set_t allowed; /* what this program may run on */
 static unsigned first, second;
-
-static void mask(cpu_set_t *ret_mask)
-{
-	assert_int_equal(sched_getaffinity(0, sizeof(*ret_mask), ret_mask), 0);
-}
-
-static bool is_at(unsigned cpu)
-{
-	cpu_set_t now, one;
-
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	mask(&now);
-	return CPU_EQUAL(&now, &one);
-}
-
-static bool is_in(const cpu_set_t *set)
-{
-	cpu_set_t now;
-
-	mask(&now);
-	return CPU_EQUAL(&now, set);
-}
 
 static void came(struct fb_uring_home *home, unsigned requests, unsigned times)
 {
@@ -44,12 +22,12 @@ static void test_begins_at_home(void **state)
 
 	(void)state;
 	fb_uring_home_begin(&home, second);
-	assert_true(is_at(second));
+	assert_true(is_only_on(0, second));
 	assert_true(home.kept && !home.away);
 	/* One by one: it stays. Waking up for nothing is no request. */
 	came(&home, 1, 1000);
 	came(&home, 0, 1000);
-	assert_true(is_at(second));
+	assert_true(is_only_on(0, second));
 }
 
 static void test_goes_and_comes(void **state)
@@ -60,7 +38,7 @@ static void test_goes_and_comes(void **state)
 	fb_uring_home_begin(&home, first);
 	for (int i = 0; i < 3; i++) {
 		came(&home, 8, 20);
-		assert_true(home.away && is_in(&allowed));
+		assert_true(home.away && is_allowed(0, &allowed));
 		/* A pause says nothing. */
 		came(&home, 0, 1000);
 		assert_true(home.away);
@@ -69,11 +47,11 @@ static void test_goes_and_comes(void **state)
 		assert_true(home.away);
 		came(&home, 1, 200);
 		assert_false(home.away);
-		assert_true(is_at(first));
+		assert_true(is_only_on(0, first));
 	}
 	/* Nor are two at a time, once. */
 	came(&home, 2, 1);
-	assert_true(is_at(first));
+	assert_true(is_only_on(0, first));
 }
 
 /* Whoever moves much data with each request goes on meanwhile. */
@@ -87,16 +65,16 @@ static void test_data(void **state)
 		fb_uring_home_data(&home, 4096);
 		came(&home, 1, 1);
 	}
-	assert_true(!home.away && is_at(first));
+	assert_true(!home.away && is_only_on(0, first));
 	/* What moved before it was woken for nothing still counts. */
 	for (int i = 0; i < 20; i++) {
 		fb_uring_home_data(&home, 128 * 1024);
 		came(&home, 0, 5);
 		came(&home, 1, 1);
 	}
-	assert_true(home.away && is_in(&allowed));
+	assert_true(home.away && is_allowed(0, &allowed));
 	came(&home, 1, 200);
-	assert_true(!home.away && is_at(first));
+	assert_true(!home.away && is_only_on(0, first));
 	/* A size that is a lie does no more than that. */
 	fb_uring_home_data(&home, UINT32_MAX);
 	came(&home, 1, 1);
@@ -116,9 +94,9 @@ static void test_stays_in_its_mask(void **state)
 	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
 	fb_uring_home_begin(&home, first);
 	came(&home, 8, 20);
-	assert_true(home.away && is_at(first));
+	assert_true(home.away && is_only_on(0, first));
 	came(&home, 1, 200);
-	assert_true(!home.away && is_at(first));
+	assert_true(!home.away && is_only_on(0, first));
 }
 
 /* Whoever started the program wants it elsewhere: that holds. */
@@ -135,10 +113,10 @@ static void test_left_alone(void **state)
 	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
 	fb_uring_home_begin(&home, second);
 	assert_false(home.kept);
-	assert_true(is_at(first));
+	assert_true(is_only_on(0, first));
 	came(&home, 8, 100);
 	came(&home, 1, 100);
-	assert_true(is_at(first));
+	assert_true(is_only_on(0, first));
 }
 
 /* A number that no processor has. */
@@ -150,7 +128,7 @@ static void test_no_such_processor(void **state)
 	fb_uring_home_begin(&home, CPU_SETSIZE);
 	assert_false(home.kept);
 	came(&home, 8, 100);
-	assert_true(is_in(&allowed));
+	assert_true(is_allowed(0, &allowed));
 }
 
 static int set_up(void **state)
@@ -169,13 +147,6 @@ int main(void)
 		TEST(test_left_alone),     TEST(test_no_such_processor),
 	};
 
-	mask(&allowed);
-	while (!CPU_ISSET(first, &allowed))
-		first++;
-	second = first + 1;
-	while (second < CPU_SETSIZE && !CPU_ISSET(second, &allowed))
-		second++;
-	if (second == CPU_SETSIZE)
-		second = first;
+	find_processors(&allowed, &first, &second);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

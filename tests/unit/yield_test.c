@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/thread.h"
+#include "processors.h"
 #include "transport/yield.h"
 #include "transport/yield_policy.h"
 
@@ -115,23 +116,6 @@ static int policy_of(pid_t tid)
 	return (int)syscall(SYS_sched_getscheduler, tid);
 }
 
-static bool is_allowed(pid_t tid, const cpu_set_t *set)
-{
-	cpu_set_t now;
-
-	assert_int_equal(sched_getaffinity(tid, sizeof(now), &now), 0);
-	return CPU_EQUAL(&now, set);
-}
-
-static bool is_only_on(pid_t tid, unsigned cpu)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	return is_allowed(tid, &one);
-}
-
 static void nap(void)
 {
 	const struct timespec ms = { .tv_nsec = 1000000 };
@@ -161,6 +145,15 @@ static void sleeper_start(struct sleeper *sleeper, int policy)
 	assert_int_equal(pthread_create(&sleeper->thread, NULL, sleeper_main, sleeper), 0);
 	while (!sleeper->begun)
 		nap();
+}
+
+/* Returns the thread, whose policy may be changed and brought back. */
+static pid_t start_as_root(struct sleeper *sleeper)
+{
+	if (geteuid() != 0)
+		SKIP_BECAUSE("only root may take SCHED_IDLE back");
+	sleeper_start(sleeper, SCHED_OTHER);
+	return sleeper->yield.tid;
 }
 
 static void sleeper_end(struct sleeper *sleeper)
@@ -202,10 +195,7 @@ static void test_policy(void **state)
 	pid_t tid;
 
 	(void)state;
-	if (geteuid() != 0)
-		SKIP_BECAUSE("only root may take SCHED_IDLE back");
-	sleeper_start(&sleeper, SCHED_OTHER);
-	tid = sleeper.yield.tid;
+	tid = start_as_root(&sleeper);
 	assert_int_equal(policy_of(tid), SCHED_OTHER);
 	tick(&sleeper, &calm, FB_YIELD_ANY);
 	assert_int_equal(policy_of(tid), SCHED_OTHER);
@@ -259,10 +249,7 @@ static void test_processor(void **state)
 	pid_t tid;
 
 	(void)state;
-	if (geteuid() != 0)
-		SKIP_BECAUSE("only root may take SCHED_IDLE back");
-	sleeper_start(&sleeper, SCHED_OTHER);
-	tid = sleeper.yield.tid;
+	tid = start_as_root(&sleeper);
 	SKIP_UNLESS_IT_YIELDS(&sleeper, (int)first);
 	assert_true(is_only_on(tid, first));
 	fb_yield_thread_set(&sleeper.yield, true, (int)second);
@@ -437,14 +424,6 @@ int main(void)
 		cmocka_unit_test(test_crowd),
 	};
 
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
-		return 1;
-	while (!CPU_ISSET(first, &allowed))
-		first++;
-	second = first + 1;
-	while (second < CPU_SETSIZE && !CPU_ISSET(second, &allowed))
-		second++;
-	if (second == CPU_SETSIZE)
-		second = first;
+	find_processors(&allowed, &first, &second);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
